@@ -1,0 +1,181 @@
+#include "config/experiment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "base/errors.h"
+#include "config/keys.h"
+#include "config/text.h"
+
+namespace qsweep {
+namespace {
+
+namespace po = boost::program_options;
+
+struct Line {
+  std::string key, value, source;
+};
+
+/// The lines of an INI text as Boost reads them, one at a time so that each keeps its number.
+std::vector<Line> read_lines(const std::string& text, const std::string& file) {
+  std::vector<Line> lines;
+  std::istringstream in(text);
+  std::string section;
+  int number = 0;
+  for (std::string raw; std::getline(in, raw);) {
+    const std::string source = fmt::format("{}:{}", file, ++number);
+    const std::string bare = trim(raw.substr(0, raw.find('#')));
+    if (bare.empty()) continue;
+    if (bare.front() == '[') {
+      if (bare.back() != ']' || bare.size() < 3) throw ConfigError(fmt::format("{}: '{}' is not a section: allowed: [section]", source, bare));
+      section = bare;
+      continue;
+    }
+    std::istringstream one(section + "\n" + bare + "\n");
+    try {
+      const po::parsed_options parsed = po::parse_config_file(one, po::options_description{}, true);
+      for (const po::option& option : parsed.options)
+        lines.push_back({option.string_key, option.value.empty() ? "" : trim(option.value.front()), source});
+    } catch (const po::error&) {
+      throw ConfigError(fmt::format("{}: '{}' is not understood: allowed: key = value, [section], # comment", source, bare));
+    }
+  }
+  return lines;
+}
+
+/// The known key most like `name`, to help with a typo.
+std::string closest_key(const std::string& name) {
+  const auto distance = [](const std::string& a, const std::string& b) {  // Levenshtein
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+      std::size_t diagonal = std::exchange(row[0], i);
+      for (std::size_t j = 1; j <= b.size(); ++j)
+        diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)}));
+    }
+    return row[b.size()];
+  };
+  const auto best = std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) { return distance(a.name, name) < distance(b.name, name); });
+  return best->name;
+}
+
+[[noreturn]] void unknown_key(const Line& line, const std::string& key) {
+  const std::string section = key.substr(0, key.find('.'));
+  std::string in_section;
+  for (const Key& known : keys())
+    if (known.name.starts_with(section + ".")) in_section += (in_section.empty() ? "" : ", ") + known.name.substr(section.size() + 1);
+  throw ConfigError(fmt::format("{}: unknown key {} (value {}); nearest: {}{}", line.source, key, line.value, closest_key(key),
+                                in_section.empty() ? "" : fmt::format("; keys of [{}]: {}", section, in_section)));
+}
+
+Assignment checked(const Line& line, const std::string& key_name) {
+  const Key* key = find_key(key_name);
+  if (key == nullptr) unknown_key(line, key_name);
+  Assignment assignment{key_name, {}, line.source};
+  for (const std::string& value : split(line.value, ',')) try {
+      const std::string canonical = key->canonical(value);
+      if (std::find(assignment.values.begin(), assignment.values.end(), canonical) == assignment.values.end()) assignment.values.push_back(canonical);
+    } catch (const std::invalid_argument&) {
+      throw ConfigError(fmt::format("{}: {} = {}: allowed: {}", line.source, key_name, value.empty() ? "(nothing)" : value, key->allowed));
+    }
+  return assignment;
+}
+
+void put(Section& section, Assignment assignment) {
+  for (Assignment& known : section.assignments)
+    if (known.key == assignment.key) {
+      known = std::move(assignment);
+      return;
+    }
+  section.assignments.push_back(std::move(assignment));
+}
+
+/// Where a line belongs, and the key there.
+struct Place {
+  Section* section;
+  std::string key;
+};
+
+Place place_of(Experiment& e, const Line& line) {
+  if (line.key.starts_with("reference.")) {
+    if (!e.reference) e.reference = Section{"reference", {}, {}};
+    return {&*e.reference, line.key.substr(10)};
+  }
+  if (!line.key.starts_with("sweep.") || line.key == "sweep.zip") return {&e.base, line.key == "sweep.zip" ? "zip" : line.key};
+  const auto dot = line.key.find('.', 6);
+  if (dot == std::string::npos) throw ConfigError(fmt::format("{}: {} = {}: allowed in [sweep]: zip; axes are keys with several values", line.source, line.key, line.value));
+  const std::string name = line.key.substr(6, dot - 6);
+  auto found = std::find_if(e.sweeps.begin(), e.sweeps.end(), [&](const Section& s) { return s.name == name; });
+  if (found == e.sweeps.end()) found = e.sweeps.insert(e.sweeps.end(), Section{name, {}, {}});
+  return {&*found, line.key.substr(dot + 1)};
+}
+
+void add_zip(Section& section, const Line& line) {
+  std::vector<std::string> zip = split_words(line.value);
+  for (const std::string& key : zip)
+    if (find_key(key) == nullptr) unknown_key(line, key);
+  if (zip.size() < 2) throw ConfigError(fmt::format("{}: zip = {}: allowed: two or more keys separated by spaces", line.source, line.value));
+  section.zips.push_back(std::move(zip));
+}
+
+void apply_file(Experiment& e, const std::vector<Line>& lines) {
+  for (const Line& line : lines) {
+    const Place place = place_of(e, line);
+    if (place.key == "zip") {
+      add_zip(*place.section, line);
+      continue;
+    }
+    Assignment assignment = checked(line, place.key);
+    if (const Assignment* earlier = place.section->find(place.key))
+      throw ConfigError(fmt::format("{}: {} = {}: the key was given before, at {}; allowed: once (values of an axis are separated by commas)", line.source, line.key, line.value, earlier->source));
+    put(*place.section, std::move(assignment));
+  }
+}
+
+void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
+  for (const std::string& set : sets) {
+    const auto equals = set.find('=');
+    if (equals == std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", set));
+    const Line line{trim(set.substr(0, equals)), trim(set.substr(equals + 1)), "--set"};
+    const Place place = place_of(e, line);
+    if (place.key == "zip") {
+      add_zip(*place.section, line);
+      continue;
+    }
+    put(*place.section, checked(line, place.key));
+    if (place.section == &e.base)  // the command line wins over every sweep, too
+      for (Section& sweep : e.sweeps) std::erase_if(sweep.assignments, [&](const Assignment& a) { return a.key == place.key; });
+  }
+}
+
+void check_single(const Section& section, const std::string& key) {
+  const Assignment* a = section.find(key);
+  if (a != nullptr && (a->values.size() > 1 || !section.name.empty()))
+    throw ConfigError(fmt::format("{}: {}: allowed: one value, outside of [sweep.…] and [reference]", a->source, key));
+}
+
+}  // namespace
+
+const Assignment* Section::find(const std::string& key) const {
+  const auto found = std::find_if(assignments.begin(), assignments.end(), [&](const Assignment& a) { return a.key == key; });
+  return found == assignments.end() ? nullptr : &*found;
+}
+
+Experiment parse_experiment(const std::string& text, const std::string& file, const std::vector<std::string>& sets) {
+  Experiment e;
+  e.file = file;
+  apply_file(e, read_lines(text, file));
+  apply_sets(e, sets);
+  check_single(e.base, "experiment.name");
+  for (const Section& sweep : e.sweeps) check_single(sweep, "experiment.name");
+  const Assignment* name = e.base.find("experiment.name");
+  e.name = name != nullptr ? name->values.front() : find_key("experiment.name")->default_value({});
+  if (e.name.find('/') != std::string::npos || e.name.front() == '.')
+    throw ConfigError(fmt::format("{}: experiment.name = {}: allowed: a file name without '/' and not beginning with '.'", name->source, e.name));
+  return e;
+}
+
+}  // namespace qsweep

@@ -1,0 +1,38 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// An experiment file (INI, read by Boost.Program_options) with the command line's --set applied: keys and their values, not yet a grid.
+namespace qsweep {
+
+/// What one line says: `key = value[, value…]`, values canonical, and where it was said, for messages.
+struct Assignment {
+  std::string key;
+  std::vector<std::string> values;
+  std::string source;  ///< "smoke.ini:12" or "--set"
+};
+
+/// One product of axes: the keys of a section and which of them advance together.
+struct Section {
+  std::string name;  ///< of [sweep.NAME]; empty for the keys outside
+  std::vector<Assignment> assignments;
+  std::vector<std::vector<std::string>> zips;
+
+  const Assignment* find(const std::string& key) const;
+};
+
+struct Experiment {
+  std::string file;
+  std::string name;               ///< experiment.name
+  Section base;
+  std::vector<Section> sweeps;    ///< the grid is the union of their products over the base
+  std::optional<Section> reference;
+};
+
+/// text: content of `file`; sets: "section.key=value[,value…]" of the command line, which win over the file everywhere
+/// ("reference.section.key=…" and "sweep.NAME.section.key=…" address those sections). ConfigError names file, line, key, value and what is allowed.
+Experiment parse_experiment(const std::string& text, const std::string& file, const std::vector<std::string>& sets = {});
+
+}  // namespace qsweep

@@ -1,0 +1,59 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/experiment.h"
+#include "config/settings.h"
+
+/// The grid of an experiment: the union of its products, equal runs merged, references included and ordered by dependency.
+namespace qsweep {
+
+/// One run of the grid. Small on purpose: settings are made when needed (Grid::settings), a grid may hold many thousands.
+struct RunPlan {
+  std::string id;                                ///< 16 hex digits, results file DIR/NAME/<id>.h5
+  std::uint32_t product = 0;                     ///< which product of axes
+  std::vector<std::uint16_t> choice;             ///< which value on each of its axes
+  bool is_reference = false;
+  std::optional<std::uint32_t> reference;        ///< index of the run it starts from, always smaller than its own
+};
+
+class Grid {
+ public:
+  /// content_hash: hash of a file named by model.initial (its content, not its name, is part of the run id).
+  /// ConfigError for impossible combinations and for keys without meaning anywhere.
+  Grid(const Experiment& experiment, const std::function<std::string(const std::string& file)>& content_hash);
+
+  const std::string& name() const { return name_; }
+  const std::vector<RunPlan>& runs() const { return runs_; }
+  std::vector<std::string> axes() const;              ///< keys with more than one effective value
+  Settings settings(const RunPlan& run) const;        ///< effective settings; those of a dependant start from its reference
+  std::string effective_text() const;                 ///< the whole experiment as an INI file, every key
+
+ private:
+  struct Axis {                                       ///< one or several zipped keys and their values, side by side
+    std::vector<std::string> keys;
+    std::vector<std::vector<std::string>> values;     ///< [position][key]
+  };
+  struct Product {
+    Point fixed;                                      ///< keys with one value
+    std::vector<Axis> axes;
+    Point reference;                                  ///< overrides, empty if there is no [reference]
+  };
+  void add_product(const Experiment&, const Section* sweep);
+  void expand(std::uint32_t product, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
+  Point given(const RunPlan&) const;
+  void check(const RunPlan&, const Settings&, const Experiment&) const;
+  void check_meaning(const Experiment&) const;
+  std::uint32_t add(RunPlan run, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
+
+  std::string name_;
+  Experiment experiment_;
+  std::vector<Product> products_;
+  std::vector<RunPlan> runs_;
+  std::vector<std::pair<std::string, std::uint32_t>> by_id_;  ///< sorted
+};
+
+}  // namespace qsweep

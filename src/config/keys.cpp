@@ -1,0 +1,301 @@
+#include "config/keys.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+
+#include "config/text.h"
+
+namespace qsweep {
+namespace {
+
+using Canonical = std::function<std::string(const std::string&)>;
+
+/// What a key accepts: the words of a message and the check itself.
+struct Domain {
+  std::string allowed;
+  Canonical canonical;
+};
+
+Domain one_of(std::vector<std::string> values) {
+  const std::string allowed = fmt::format("{}", fmt::join(values, ", "));
+  return {allowed, [values = std::move(values)](const std::string& text) {
+            if (std::find(values.begin(), values.end(), text) == values.end()) throw std::invalid_argument(text);
+            return text;
+          }};
+}
+
+Domain boolean() { return one_of({"true", "false"}); }
+
+Domain integer(std::uint64_t least, std::uint64_t most) {
+  return {fmt::format("an integer from {} to {}", least, most), [=](const std::string& text) {
+            const double value = parse_real(text);
+            if (value != std::floor(value) || value < static_cast<double>(least) || value > static_cast<double>(most)) throw std::invalid_argument(text);
+            return fmt::format("{}", static_cast<std::uint64_t>(value));
+          }};
+}
+
+Domain real(double least, bool open, double most = 1e30) {
+  const std::string allowed = most < 1e30 ? fmt::format("a number {} {} and below {}", open ? ">" : "≥", least, most)
+                                          : fmt::format("a number {} {}", open ? ">" : "≥", least);
+  return {allowed, [=](const std::string& text) {
+            const double value = parse_real(text);
+            if (!(value >= least) || (open && value == least) || !(value < most)) throw std::invalid_argument(text);
+            return format_real(value);
+          }};
+}
+
+Domain real_list(std::string what) {
+  return {std::move(what), [](const std::string& text) {
+            std::vector<std::string> items;
+            for (const std::string& item : split_words(text)) {
+              if (!(parse_real(item) >= 0)) throw std::invalid_argument(text);
+              items.push_back(format_real(parse_real(item)));
+            }
+            if (items.empty()) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
+/// `word` or what the domain allows.
+Domain word_or(std::string word, Domain domain) {
+  return {word + " or " + domain.allowed, [=](const std::string& text) { return text == word ? text : domain.canonical(text); }};
+}
+
+Domain any_text() {
+  return {"any text", [](const std::string& text) {
+            if (text.empty()) throw std::invalid_argument("empty");
+            return text;
+          }};
+}
+
+std::vector<std::string> numbered(std::vector<std::string> names, const std::string& stem) {
+  for (int bits = 2; bits <= 8; ++bits) names.push_back(stem + std::to_string(bits));
+  return names;
+}
+
+std::vector<std::string> weight_quantizers() { return numbered(numbered({"fp", "lab", "lat"}, "laq"), "log"); }
+
+bool is(const Point& p, const char* key, std::initializer_list<const char*> values) {
+  return std::any_of(values.begin(), values.end(), [&](const char* v) { return p.at(key) == v; });
+}
+
+bool images(const Point& p) { return !is(p, "data.set", {"synthetic_linear"}); }
+bool second_moment(const Point& p) { return is(p, "optimizer.kind", {"rmsprop", "adam"}); }
+
+std::string default_projection(const Point& p) {
+  if (is(p, "model.kind", {"linear"})) return "0.5";
+  return is(p, "weights.quantizer", {"fp"}) ? "none" : "1";
+}
+
+auto always(std::string value) {
+  return [value = std::move(value)](const Point&) { return value; };
+}
+
+/// α_rule matters where levels lie between 0 and 1: three bits and more.
+bool has_inner_levels(const Point& p) {
+  const std::string& q = p.at("weights.quantizer");
+  return (q.starts_with("laq") || q.starts_with("log")) && q.back() >= '3';
+}
+
+std::vector<Key> make_keys() {
+  std::vector<Key> all;
+  const auto add = [&](std::string name, std::string meaning, Domain domain, std::function<std::string(const Point&)> default_value,
+                       std::function<bool(const Point&)> applies = {}, std::string needs = {}) {
+    all.push_back({std::move(name), std::move(meaning), std::move(domain.allowed), std::move(domain.canonical), std::move(default_value),
+                   std::move(applies), std::move(needs), true});
+  };
+  const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10 or synthetic_images";
+  add("experiment.name", "names the folder of results and the figure", any_text(), always("experiment"));
+  add("experiment.method", "what is trained", one_of({"distributed"}), always("distributed"));
+
+  add("data.set", "training data", one_of({"synthetic_linear", "synthetic_images", "mnist", "fashion_mnist", "cifar10"}), always("synthetic_linear"));
+  add("data.dir", "folder of the data files; auto: $QSWEEP_DATA, else ./data", any_text(), always("auto"),
+      [](const Point& p) { return is(p, "data.set", {"mnist", "fashion_mnist", "cifar10"}); }, "data.set = mnist, fashion_mnist or cifar10");
+  add("data.limit", "first n training samples, 0 = all", integer(0, 1'000'000'000), always("0"), images, image_sets);
+  add("data.shuffle", "a permutation each epoch, or file order", boolean(), always("true"), images, image_sets);
+  add("data.augment", "random changes of training images", one_of({"none", "crop24_flip_colour", "pad4_crop_flip"}), always("none"), images, image_sets);
+  add("data.crop", "24: centre crop where not augmenting", one_of({"none", "24"}),
+      [](const Point& p) { return std::string(is(p, "data.augment", {"crop24_flip_colour"}) ? "24" : "none"); }, images, image_sets);
+  add("data.normalize", "none = pixels/255", one_of({"none", "mean", "standard", "image"}), always("none"), images, image_sets);
+  const auto standard = [](const Point& p) { return is(p, "data.normalize", {"standard"}); };
+  add("data.mean", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
+  add("data.std", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
+
+  add("model.kind", "network", one_of({"linear", "mlp"}), always("linear"));
+  add("model.dimension", "d: weights of the linear model, hidden units of the mlp", integer(1, 100'000'000), always("256"));
+  add("model.initial", "initial weights: none (drawn), FILE.h5 or FILE.h5:RUN_ID", any_text(), always("none"));
+  const auto network = [](const Point& p) { return !is(p, "model.kind", {"linear"}); };
+  add("model.activation", "between the layers", one_of({"relu", "tanh"}), always("relu"), network, "a network: model.kind = mlp");
+  add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
+
+  add("weights.quantizer", "Q_w", one_of(weight_quantizers()), always("fp"));
+  add("weights.alpha_rule", "how the scale α is refitted", one_of({"exact", "released"}), always("exact"), has_inner_levels, "weights.quantizer = laq3 … laq8 or log3 … log8");
+
+  const auto quantized_gradients = [](const Point& p) { return !is(p, "gradients.quantizer", {"fp"}); };
+  add("gradients.quantizer", "Q_g", one_of(numbered({"fp"}, "sq")), always("fp"));
+  add("gradients.clip", "c: clip at c standard deviations before quantizing", word_or("none", real(0, true)), always("none"), quantized_gradients, "gradients.quantizer = sq2 … sq8");
+  add("gradients.scale", "shared: largest of the workers' scales; worker: each its own", one_of({"shared", "worker"}), always("shared"), quantized_gradients, "gradients.quantizer = sq2 … sq8");
+
+  add("workers.count", "N", integer(1, 65536), always("1"));
+  add("workers.total_batch", "mini-batch of all workers together", word_or("none", integer(1, 100'000'000)), always("none"));
+  add("workers.batch", "B, mini-batch of each worker", integer(1, 10'000'000), always("64"),
+      [](const Point& p) { return is(p, "workers.total_batch", {"none"}); }, "workers.total_batch = none");
+  add("workers.exchange", "how the mean gradient is formed", one_of({"allreduce", "server"}), always("allreduce"));
+
+  const auto kind = [](std::initializer_list<const char*> kinds) {
+    return [names = std::vector<std::string>(kinds.begin(), kinds.end())](const Point& p) {
+      return std::find(names.begin(), names.end(), p.at("optimizer.kind")) != names.end();
+    };
+  };
+  const auto steps = [](const Point& p) { return is(p, "optimizer.schedule", {"step"}); };
+  add("optimizer.kind", "update rule", one_of({"sgd", "momentum", "nesterov", "rmsprop", "adam"}), always("sgd"));
+  add("optimizer.learning_rate", "η", real(0, true), always("0.01"));
+  add("optimizer.schedule", "η, η/√t, or steps", one_of({"constant", "inverse_sqrt", "step"}), always("constant"));
+  add("optimizer.milestones", "epochs at which η is multiplied by optimizer.decay, separated by spaces", real_list("increasing epochs, separated by spaces"), always("200 400 600"), steps, "optimizer.schedule = step");
+  add("optimizer.decay", "factor on η at each milestone", real(0, true), always("0.1"), steps, "optimizer.schedule = step");
+  add("optimizer.momentum", "m", real(0, false, 1), always("0.9"), kind({"momentum", "nesterov"}), "optimizer.kind = momentum or nesterov");
+  add("optimizer.beta1", "decay of the first moment", real(0, false, 1), always("0.9"), kind({"adam"}), "optimizer.kind = adam");
+  add("optimizer.beta2", "decay β of the second moment v", real(0, false, 1),
+      [](const Point& p) { return std::string(is(p, "optimizer.kind", {"adam"}) ? "0.999" : "0.9"); }, second_moment, "optimizer.kind = rmsprop or adam");
+  add("optimizer.epsilon", "ε in √v + ε", real(0, false), always("1e-08"), second_moment, "optimizer.kind = rmsprop or adam");
+  add("optimizer.weight_decay", "λ: adds λ·w to the mean gradient", real(0, false), always("0"));
+  add("optimizer.second_moment", "average, or the maximum that the theorems need", one_of({"average", "max"}), always("average"), second_moment, "optimizer.kind = rmsprop or adam");
+  add("optimizer.projection", "r: weights are clipped to [−r, r] after each step", word_or("none", real(0, true)), default_projection);
+
+  add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
+  add("run.epochs", "E, 0 = no such limit", real(0, false), always("0"), images, image_sets);
+  add("run.patience", "stop when average_loss has not fallen for so many iterations, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
+  add("run.seed", "key of all draws", integer(0, 9'007'199'254'740'992), always("1"));
+  add("run.record_every", "iterations between points of a curve; auto: at most 2,000 points", word_or("auto", integer(1, 4'000'000'000)), always("auto"));
+  add("run.evaluate_every", "iterations between evaluations on the test set, 0 = each epoch's end, end = once", word_or("end", integer(0, 4'000'000'000)), always("end"), images, image_sets);
+  add("run.evaluate_train_every", "the same on the training set; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
+
+  const auto linear = [](const Point& p) { return is(p, "model.kind", {"linear"}); };
+  add("theory.measure", "measure the constants of the theorems, the regret and its bounds", boolean(), always("false"), linear, "model.kind = linear");
+  add("theory.comparator", "u in the regret: w*, or the best fixed w in the box in hindsight", one_of({"w_star", "hindsight"}), always("w_star"),
+      [](const Point& p) { return is(p, "theory.measure", {"true"}); }, "theory.measure = true");
+
+  for (Key& key : all) key.decides_result = key.name != "experiment.name" && key.name != "data.dir";
+  return all;
+}
+
+bool differs_from_default(const Key& key, const Point& effective) {
+  const std::string& value = effective.at(key.name);
+  return value != meaningless && value != key.default_value(effective);
+}
+
+}  // namespace
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = make_keys();
+  return table;
+}
+
+const Key* find_key(const std::string& name) {
+  const auto found = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return k.name == name; });
+  return found == keys().end() ? nullptr : &*found;
+}
+
+Point effective_point(const Point& given) {
+  Point effective;
+  for (const Key& key : keys()) {
+    const auto value = given.find(key.name);
+    if (key.applies && !key.applies(effective))
+      effective[key.name] = meaningless;
+    else
+      effective[key.name] = value != given.end() ? value->second : key.default_value(effective);
+  }
+  return effective;
+}
+
+std::string identity_text(const Point& effective) {
+  std::string text;
+  for (const auto& [name, value] : effective) {  // sorted by name
+    const Key* key = find_key(name);
+    if (key != nullptr && key->decides_result && differs_from_default(*key, effective)) text += fmt::format("{} = {}\n", name, value);
+  }
+  return text;
+}
+
+std::string short_hash(const std::string& text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  if (EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) throw std::runtime_error("EVP_Digest(sha256) failed");
+  std::string hex;
+  for (unsigned i = 0; i < 8; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
+Settings settings_of(const Point& p) {
+  const auto has = [&](const char* key) { return p.at(key) != meaningless && p.at(key) != "none" && p.at(key) != "auto"; };
+  const auto number = [&](const char* key) { return p.at(key) == meaningless ? 0.0 : parse_real(p.at(key)); };
+  const auto count = [&](const char* key) { return has(key) ? static_cast<std::uint64_t>(number(key)) : 0; };
+  const auto optional_real = [&](const char* key) { return has(key) ? std::optional(number(key)) : std::nullopt; };
+  const auto list = [&](const char* key) { return p.at(key) == meaningless || p.at(key) == "exact" ? std::vector<double>{} : parse_reals(p.at(key)); };
+  const auto every = [&](const char* key) -> std::optional<std::uint64_t> {
+    if (p.at(key) == meaningless || p.at(key) == "end") return std::nullopt;
+    return p.at(key) == "never" ? UINT64_MAX : static_cast<std::uint64_t>(number(key));
+  };
+  Settings s;
+  s.point = p;
+  s.data = {p.at("data.set"), has("data.dir") ? p.at("data.dir") : "", count("data.limit"), p.at("data.shuffle") != "false",
+            p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
+  s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};
+  if (p.at("model.l2") != "protocol") s.model.l2 = number("model.l2");
+  s.weights = {p.at("weights.quantizer"), p.at("weights.alpha_rule")};
+  s.gradients = {p.at("gradients.quantizer"), p.at("gradients.scale"), optional_real("gradients.clip")};
+  s.workers = {count("workers.count"), count("workers.batch"), p.at("workers.exchange")};
+  if (s.workers.batch == 0) s.workers.batch = count("workers.total_batch") / s.workers.count;
+  s.optimizer = {p.at("optimizer.kind"), p.at("optimizer.schedule"), p.at("optimizer.second_moment"), number("optimizer.learning_rate"),
+                 number("optimizer.decay"), number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
+                 number("optimizer.epsilon"), number("optimizer.weight_decay"), list("optimizer.milestones"), optional_real("optimizer.projection")};
+  s.run.iterations = count("run.iterations");
+  s.run.patience = count("run.patience");
+  s.run.seed = count("run.seed");
+  s.run.epochs = number("run.epochs");
+  s.run.record_every = count("run.record_every");
+  s.run.evaluate_every = every("run.evaluate_every");
+  s.run.evaluate_train_every = every("run.evaluate_train_every");
+  s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
+  return s;
+}
+
+std::optional<Conflict> find_conflict(const Settings& s) {
+  const auto& p = s.point;
+  if (s.data.synthetic_linear() != (s.model.kind == "linear"))
+    return Conflict{"model.kind", s.data.synthetic_linear() ? "data.set = synthetic_linear allows: linear" : fmt::format("data.set = {} allows: mlp", s.data.set)};
+  const bool grey = s.data.set == "mnist" || s.data.set == "fashion_mnist";
+  if (grey && s.data.augment != "none") return Conflict{"data.augment", fmt::format("data.set = {} allows: none (the augmentations are for 32×32 colour images)", s.data.set)};
+  if (grey && s.data.crop != "none") return Conflict{"data.crop", fmt::format("data.set = {} allows: none (its images are 28×28)", s.data.set)};
+  if (s.data.augment == "crop24_flip_colour" && s.data.crop != "24") return Conflict{"data.crop", "data.augment = crop24_flip_colour allows: 24"};
+  if (s.data.augment == "pad4_crop_flip" && s.data.crop != "none") return Conflict{"data.crop", "data.augment = pad4_crop_flip allows: none"};
+  if (s.data.mean.empty() != s.data.std.empty()) return Conflict{s.data.mean.empty() ? "data.std" : "data.mean", "give data.mean and data.std together, or neither (exact)"};
+  const std::size_t channels = grey ? 1 : 3;
+  if (!s.data.mean.empty() && (s.data.mean.size() != channels || s.data.std.size() != channels))
+    return Conflict{"data.mean", fmt::format("data.set = {} has {} channel{}: as many numbers in data.mean and data.std", s.data.set, channels, channels == 1 ? "" : "s")};
+  if (std::any_of(s.data.std.begin(), s.data.std.end(), [](double x) { return !(x > 0); })) return Conflict{"data.std", "numbers > 0"};
+  if (s.gradients.quantized() && !s.gradients.shared_scale() && s.workers.exchange == "allreduce")
+    return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server)"};
+  if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
+    return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
+  if (!std::is_sorted(s.optimizer.milestones.begin(), s.optimizer.milestones.end())) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
+  if (s.optimizer.schedule == "step" && s.data.synthetic_linear())
+    return Conflict{"optimizer.schedule", "data.set = synthetic_linear has no epochs and allows: constant, inverse_sqrt"};
+  if (s.run.iterations == 0 && s.run.epochs == 0 && s.run.patience == 0)
+    return Conflict{"run.iterations", "one of run.iterations, run.epochs, run.patience must be above 0, or the run never ends"};
+  if (s.theory.measure && s.optimizer.kind != "rmsprop" && s.optimizer.kind != "sgd")
+    return Conflict{"theory.measure", fmt::format("optimizer.kind = {} allows: false (the theorems are about rmsprop; sgd is its P = 1)", s.optimizer.kind)};
+  if (s.theory.measure && !s.optimizer.projection) return Conflict{"theory.measure", "optimizer.projection = none allows: false (the theorems need a bounded set S)"};
+  if (s.theory.measure && (s.optimizer.weight_decay != 0 || s.model.l2.value_or(0) != 0))
+    return Conflict{"theory.measure", "a penalty (model.l2, optimizer.weight_decay) allows: false (f_t is the square loss alone)"};
+  if (s.theory.hindsight && s.model.dimension > 1024) return Conflict{"theory.comparator", fmt::format("model.dimension = {} allows: w_star (hindsight up to 1024)", s.model.dimension)};
+  return std::nullopt;
+}
+
+}  // namespace qsweep

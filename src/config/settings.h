@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The settings of one run, as plain typed values. Filled from a point of the grid (config/keys.h), where each key is documented.
+namespace qsweep {
+
+/// Key name -> canonical text, "-" where the key has no meaning.
+using Point = std::map<std::string, std::string>;
+
+inline constexpr const char* meaningless = "-";
+
+struct Settings {
+  Point point;  ///< the effective text of every key
+
+  struct Data {
+    std::string set, dir;  ///< dir empty: $QSWEEP_DATA, else ./data
+    std::size_t limit = 0;
+    bool shuffle = true;
+    std::string crop, augment, normalize;
+    std::vector<double> mean, std;
+    bool synthetic_linear() const { return set == "synthetic_linear"; }
+  } data;
+  struct Model {
+    std::string kind, activation, initial;  ///< initial empty: drawn
+    std::size_t dimension = 0;
+    std::optional<double> l2;  ///< none: as the model's protocol
+  } model;
+  struct Weights {
+    std::string quantizer, alpha_rule;
+    bool quantized() const { return quantizer != "fp"; }
+  } weights;
+  struct Gradients {
+    std::string quantizer, scale;
+    std::optional<double> clip;  ///< c, in σ
+    bool quantized() const { return quantizer != "fp"; }
+    bool shared_scale() const { return scale != "worker"; }
+    int bits() const { return quantized() ? std::stoi(quantizer.substr(2)) : 32; }
+  } gradients;
+  struct Workers {
+    std::size_t count = 1;  ///< N
+    std::size_t batch = 0;  ///< B, per worker
+    std::string exchange;
+  } workers;
+  struct Optimizer {
+    std::string kind, schedule, second_moment;
+    double learning_rate = 0, decay = 0, momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
+    std::vector<double> milestones;  ///< epochs
+    std::optional<double> projection;
+    bool has_second_moment() const { return kind == "rmsprop" || kind == "adam"; }
+  } optimizer;
+  struct Run {
+    std::uint64_t iterations = 0, patience = 0, seed = 0;  ///< 0 = no such limit
+    double epochs = 0;
+    std::uint64_t record_every = 0;                                   ///< 0 = auto
+    std::optional<std::uint64_t> evaluate_every, evaluate_train_every;  ///< none: at the end only; 0: each epoch's end
+    double checkpoint_every = 0;                                      ///< seconds, 0 = never
+  } run;
+  struct Theory {
+    bool measure = false, hindsight = false;
+  } theory;
+};
+
+}  // namespace qsweep

@@ -1,0 +1,49 @@
+#include "config/text.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+namespace qsweep {
+
+double parse_real(const std::string& text) {
+  const std::string bare = text.starts_with('+') ? text.substr(1) : text;
+  double value = 0;
+  const auto [end, error] = std::from_chars(bare.data(), bare.data() + bare.size(), value);
+  if (error != std::errc{} || end != bare.data() + bare.size() || !std::isfinite(value)) throw std::invalid_argument(text);
+  return value;
+}
+
+std::vector<double> parse_reals(const std::string& text) {
+  std::vector<double> values;
+  for (const std::string& word : split_words(text)) values.push_back(parse_real(word));
+  return values;
+}
+
+std::string format_real(double value) { return fmt::format("{}", value == 0 ? 0.0 : value); }
+
+std::string trim(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> items;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find(separator); end != std::string::npos; begin = end + 1, end = text.find(separator, begin))
+    items.push_back(trim(text.substr(begin, end - begin)));
+  items.push_back(trim(text.substr(begin)));
+  return items;
+}
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+}  // namespace qsweep

@@ -1,0 +1,15 @@
+#pragma once
+#include <string>
+#include <vector>
+
+/// Small text tools of the configuration: numbers that survive a round trip, lists.
+namespace qsweep {
+
+double parse_real(const std::string& text);                ///< the whole text as a finite number; std::invalid_argument if it is none
+std::vector<double> parse_reals(const std::string& text);  ///< numbers separated by spaces
+std::string format_real(double value);                     ///< shortest text that reads back as the same double
+std::string trim(const std::string& text);
+std::vector<std::string> split(const std::string& text, char separator);  ///< items trimmed
+std::vector<std::string> split_words(const std::string& text);            ///< at white space
+
+}  // namespace qsweep

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "base/layout.h"
+
+/// What is trained: a loss of d parameters over mini-batches. BLAS is called only in this folder.
+namespace qsweep {
+
+/// A mini-batch. Targets for the linear model, labels for networks; the other is empty.
+struct Batch {
+  std::size_t size = 0;                  ///< B
+  std::span<const float> x;              ///< [B, inputs]
+  std::span<const float> targets;        ///< [B]
+  std::span<const std::int32_t> labels;  ///< [B], 0 … classes−1
+};
+
+/// Sums over samples, so that parts of a data set can be added.
+struct Evaluation {
+  double loss = 0;     ///< data term, summed over samples
+  double correct = 0;  ///< samples whose label has the largest output
+  Evaluation& operator+=(const Evaluation& o) { loss += o.loss, correct += o.correct; return *this; }
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const Layout& layout() const = 0;
+  /// w_1: drawn from Stream(seed, Draw::InitialWeights), index over the whole vector.
+  virtual void initialize(std::uint64_t seed, std::span<float> w) const = 0;
+  /// f_t^(n)(w), mean over the mini-batch with the penalty, and its gradient. w, gradient [d].
+  virtual double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) = 0;
+  /// f_t^(n)(w) alone.
+  virtual double loss(std::span<const float> w, const Batch& batch) = 0;
+  /// Data term and hits of evaluation mode, summed over the samples.
+  virtual Evaluation evaluate(std::span<const float> w, const Batch& batch) = 0;
+};
+
+}  // namespace qsweep

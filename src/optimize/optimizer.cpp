@@ -1,0 +1,64 @@
+#include "optimize/optimizer.h"
+
+#include <cmath>
+#include <limits>
+
+#include "base/cpu.h"
+#include "optimize/optimizer_kernels.h"
+
+namespace qsweep {
+namespace {
+
+const OptimizerKernels& kernels() { return dispatch(baseline::optimizer_kernels, avx2::optimizer_kernels, avx512::optimizer_kernels); }
+
+std::vector<std::string> fields_of(const std::string& kind) {
+  if (kind == "sgd") return {"weights"};
+  if (kind == "rmsprop") return {"weights", "second_moment"};
+  if (kind == "adam") return {"weights", "first_moment", "second_moment"};
+  return {"weights", "velocity"};
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const Settings::Optimizer& settings, const Layout& layout, double iterations_per_epoch)
+    : settings_(settings), layout_(layout), schedule_{settings.schedule, settings.learning_rate, settings.decay, {}} {
+  for (const double epoch : settings.milestones) schedule_.milestones.push_back(static_cast<std::uint64_t>(std::ceil(epoch * iterations_per_epoch)));
+  for (const std::string& name : fields_of(settings.kind)) state_.push_back({name, std::vector<float>(layout.dimension())});
+}
+
+std::span<const float> Optimizer::second_moment() const {
+  if (!settings_.has_second_moment()) return {};
+  return state_.back().values;
+}
+
+void Optimizer::step(std::span<const float> gradient, std::uint64_t iteration) {
+  const auto t = static_cast<double>(iteration);
+  UpdateRule rule;
+  rule.rate = static_cast<float>(schedule_.at(iteration));
+  rule.beta1 = static_cast<float>(settings_.beta1);
+  rule.beta2 = static_cast<float>(settings_.beta2);
+  rule.epsilon = static_cast<float>(settings_.epsilon);
+  rule.momentum = static_cast<float>(settings_.momentum);
+  rule.weight_decay = static_cast<float>(settings_.weight_decay);
+  rule.correction1 = static_cast<float>(1 / (1 - std::pow(settings_.beta1, t)));
+  rule.correction2 = static_cast<float>(1 / (1 - std::pow(settings_.beta2, t)));
+  rule.keep_maximum = settings_.second_moment == "max";
+  for (const Tensor& tensor : layout_.tensors()) {
+    const bool projected = tensor.is_weight && settings_.projection.has_value();
+    rule.bound = projected ? static_cast<float>(*settings_.projection) : std::numeric_limits<float>::infinity();
+    update(tensor, rule, gradient);
+  }
+}
+
+void Optimizer::update(const Tensor& tensor, const UpdateRule& rule, std::span<const float> gradient) {
+  const auto field = [&](std::size_t i) { return state_[i].values.data() + tensor.offset; };
+  const float* g = gradient.data() + tensor.offset;
+  const std::size_t n = tensor.size;
+  if (settings_.kind == "sgd") kernels().sgd(rule, n, g, field(0));
+  else if (settings_.kind == "momentum") kernels().momentum(rule, n, g, field(0), field(1));
+  else if (settings_.kind == "nesterov") kernels().nesterov(rule, n, g, field(0), field(1));
+  else if (settings_.kind == "rmsprop") kernels().rmsprop(rule, n, g, field(0), field(1));
+  else kernels().adam(rule, n, g, field(0), field(1), field(2));
+}
+
+}  // namespace qsweep
