@@ -1,0 +1,116 @@
+#include "quantize/quantized_weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "results/weights.h"
+
+namespace qsweep {
+namespace {
+
+/// Copies between a message and values, moving on in the message.
+template <class T>
+void put(std::span<std::byte>& message, std::span<const T> values) {
+  std::memcpy(message.data(), values.data(), values.size_bytes());
+  message = message.subspan(values.size_bytes());
+}
+template <class T>
+void take(std::span<const std::byte>& message, std::span<T> values) {
+  std::memcpy(values.data(), message.data(), values.size_bytes());
+  message = message.subspan(values.size_bytes());
+}
+
+AlphaRule rule_of(const std::string& name) { return name == "released" ? AlphaRule::released : AlphaRule::exact; }
+
+}  // namespace
+
+QuantizedWeights::QuantizedWeights(const Settings::Weights& settings, const Layout& layout) : layout_(layout), scales_(layout.tensors().size(), 0.0F) {
+  if (settings.quantized()) quantizer_.emplace(settings.quantizer, rule_of(settings.alpha_rule));
+}
+
+void QuantizedWeights::quantize(std::span<const float> w, std::span<const float> v) {
+  if (!quantizer_) {
+    view_ = w;
+    return;
+  }
+  values_.resize(w.size());
+  view_ = values_;
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    const std::span<const float> from = w.subspan(t.offset, t.size);
+    const std::span<float> to = std::span(values_).subspan(t.offset, t.size);
+    if (!t.is_weight) {
+      std::ranges::copy(from, to.begin());
+      continue;
+    }
+    scales_[l] = quantizer_->solve(from, v.empty() ? v : v.subspan(t.offset, t.size), scales_[l]);
+    quantizer_->apply(from, scales_[l], to);
+  }
+}
+
+float QuantizedWeights::largest_scale() const { return *std::ranges::max_element(scales_); }
+
+std::uint64_t QuantizedWeights::bits() const {
+  std::uint64_t sum = 0;
+  for (const Tensor& t : layout_.tensors()) sum += quantized(t) ? static_cast<std::uint64_t>(quantizer_->bits()) * t.size + 32 : 32 * t.size;
+  return sum;
+}
+
+std::size_t QuantizedWeights::message_bytes() const {
+  std::size_t bytes = 0;
+  for (const Tensor& t : layout_.tensors()) bytes += quantized(t) ? sizeof(float) + quantizer_->word_count(t.size) * sizeof(std::uint64_t) : t.size * sizeof(float);
+  return bytes;
+}
+
+void QuantizedWeights::write_message(std::span<const float> w, std::span<std::byte> message) const {
+  std::vector<std::uint8_t> codes;
+  std::vector<std::uint64_t> words;
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    const std::span<const float> from = w.subspan(t.offset, t.size);
+    if (!quantized(t)) {
+      put(message, from);
+      continue;
+    }
+    codes.resize(t.size);
+    words.assign(quantizer_->word_count(t.size), 0);
+    quantizer_->encode(from, scales_[l], codes);
+    quantizer_->pack(codes, words);
+    put(message, std::span<const float>(&scales_[l], 1));
+    put(message, std::span<const std::uint64_t>(words));
+  }
+}
+
+void QuantizedWeights::read_message(std::span<const std::byte> message) {
+  values_.resize(layout_.dimension());
+  view_ = values_;
+  std::vector<std::uint8_t> codes;
+  std::vector<std::uint64_t> words;
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    const std::span<float> to = std::span(values_).subspan(t.offset, t.size);
+    if (!quantized(t)) {
+      take(message, to);
+      continue;
+    }
+    codes.resize(t.size);
+    words.resize(quantizer_->word_count(t.size));
+    take(message, std::span<float>(&scales_[l], 1));
+    take(message, std::span(words));
+    quantizer_->unpack(words, codes);
+    quantizer_->decode(codes, scales_[l], to);
+  }
+}
+
+void QuantizedWeights::describe(std::span<const float> w, Record& record) const {
+  if (!quantizer_) return;
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    if (!t.is_weight) continue;
+    QuantizedTensor tensor{t.shape, bits_for(quantizer_->levels().size()), std::vector<std::uint8_t>(t.size), {quantizer_->levels().begin(), quantizer_->levels().end()}, scales_[l]};
+    quantizer_->encode(w.subspan(t.offset, t.size), scales_[l], tensor.codes);
+    for (Dataset& d : quantized_weights_datasets(t.name, tensor)) record.datasets.push_back(std::move(d));
+  }
+}
+
+}  // namespace qsweep

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "config/settings.h"
+
+/// What a run will take, estimated before it starts: for `plan`, and to claim the longest runs first.
+namespace qsweep {
+
+struct Cost {
+  std::size_t parameters = 0;       ///< d of all tensors
+  std::uint64_t iterations = 0;     ///< the most it may take; 0: not known beforehand
+  double flops_per_iteration = 0;   ///< all workers
+  double core_seconds = 0;          ///< estimated, all workers, at the given speed
+  std::size_t bytes_per_rank = 0;   ///< memory of a rank that carries `workers_per_rank` workers, data sets not counted
+};
+
+struct Speed {
+  double flops = 60e9;       ///< matrix products, per second and core
+  double elements = 0.7e9;   ///< parameters quantized, packed and updated, per second and core
+  double draws = 1.5e9;      ///< random numbers of the synthetic stream
+};
+
+Cost estimate(const Settings& settings, std::size_t workers_per_rank, const Speed& speed = {});
+
+}  // namespace qsweep

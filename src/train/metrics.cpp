@@ -1,0 +1,166 @@
+#include "train/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/blocks.h"
+
+namespace qsweep {
+namespace {
+
+RegretSettings regret_settings(const Settings& s) {
+  RegretSettings r;
+  r.dimension = s.model.dimension;
+  r.radius = *s.optimizer.projection;
+  r.eta = s.optimizer.learning_rate;
+  r.beta = s.optimizer.beta2;
+  r.epsilon = s.optimizer.epsilon;
+  r.step = s.optimizer.kind == "rmsprop" ? RegretSettings::Step::rmsprop : RegretSettings::Step::gradient;
+  r.inverse_sqrt = s.optimizer.schedule == "inverse_sqrt";
+  r.second_moment_max = s.optimizer.second_moment == "max";
+  r.delta_w = weight_resolution(s.weights.quantizer);
+  r.delta_g = gradient_resolution(s.gradients.quantizer);
+  r.clip = s.gradients.clip;
+  return r;
+}
+
+/// ‖w − ŵ‖²/‖w‖²
+double relative_error(std::span<const float> w, std::span<const float> quantized) {
+  struct Sums {
+    double error = 0, norm = 0;
+    Sums& operator+=(const Sums& o) { error += o.error, norm += o.norm; return *this; }
+  };
+  const Sums sums = sum_blocks(w.size(), [&](std::size_t begin, std::size_t end) {
+    Sums part;
+    for (std::size_t i = begin; i < end; ++i) {
+      const double difference = double{w[i]} - quantized[i];
+      part.error += difference * difference;
+      part.norm += double{w[i]} * w[i];
+    }
+    return part;
+  });
+  return sums.norm > 0 ? sums.error / sums.norm : 0;
+}
+
+void describe_curves(Recorder& curves) {
+  curves.describe("loss", "1", "training loss at the quantized weights");
+  curves.describe("average_loss", "1", "average training loss at the quantized weights");
+  curves.describe("full_precision_loss", "1", "training loss at the full-precision weights");
+  curves.describe("average_full_precision_loss", "1", "average training loss at the full-precision weights");
+  curves.describe("average_regret", "1", "average regret");
+  curves.describe("gradient_norm_ratio", "1", "norm ratio of quantized to full gradient, squared");
+  curves.describe("gradient_norm_ratio_layers", "1", "norm ratio of quantized to full gradient, squared, per layer");
+  curves.describe("weight_error", "1", "relative squared error of the quantized weights");
+  curves.describe("bits_up", "bit", "bits sent by one worker");
+  curves.describe("bits_down", "bit", "bits received by one worker");
+  curves.describe("printed", "1", "bound on the average regret as printed");
+  curves.describe("u1", "1", "bound U1 on the average regret");
+  curves.describe("u2", "1", "bound U2 on the average regret");
+  curves.describe("u3", "1", "bound U3 on the average regret");
+}
+
+}  // namespace
+
+Metrics::Metrics(const Settings& settings, const Layout& layout, std::uint64_t iterations)
+    : settings_(settings), linear_(settings.model.kind == "linear"), curves_(settings.run.record_every, iterations) {
+  for (const Tensor& t : layout.tensors())
+    if (t.is_weight) layers_.push_back(t.name.substr(0, t.name.rfind('/')));
+  if (settings.theory.measure) regret_ = std::make_unique<RegretMeter>(regret_settings(settings));
+  describe_curves(curves_);
+}
+
+void Metrics::count(std::uint64_t t, const RoundMeans& means) {
+  means_ = means;
+  loss_sum_ += means.loss;
+  full_precision_sum_ += means.full_precision_loss;
+  average_loss_ = loss_sum_ / static_cast<double>(t);
+  average_full_precision_loss_ = full_precision_sum_ / static_cast<double>(t);
+  if (t == 1 || average_loss_ < best_) {
+    best_ = average_loss_;
+    best_iteration_ = t;
+  }
+}
+
+void Metrics::record(std::uint64_t t, std::span<const double> ratios, std::span<const float> w, std::span<const float> quantized, double bits_up, double bits_down) {
+  curves_.begin(t);
+  curves_.add("loss", means_.loss);
+  if (linear_) curves_.add("full_precision_loss", means_.full_precision_loss);
+  curves_.add("average_loss", average_loss_);
+  if (linear_) curves_.add("average_full_precision_loss", average_full_precision_loss_);
+  curves_.add("gradient_norm_ratio", ratios.front());
+  if (layers_.size() > 1) curves_.add("gradient_norm_ratio_layers", std::vector<double>(ratios.begin() + 1, ratios.end()));
+  curves_.add("weight_error", relative_error(w, quantized));
+  curves_.add("bits_up", bits_up);
+  curves_.add("bits_down", bits_down);
+}
+
+void Metrics::measure(std::span<const float> w, std::span<const float> quantized, std::span<const float> gradient, std::span<const float> v, double eta, double alpha) {
+  regret_->add({means_.full_precision_loss, means_.comparator_loss, w, quantized, gradient, v, eta, means_.lipschitz, alpha, means_.clip_error});
+}
+
+void Metrics::record_bounds() {
+  const RegretBounds bounds = regret_->bounds();
+  curves_.add("average_regret", bounds.average_regret);
+  curves_.add("u1", bounds.u1);
+  if (std::isnan(bounds.printed)) return;  // defined for rmsprop with η/√t only
+  curves_.add("printed", bounds.printed);
+  curves_.add("u2", bounds.u2);
+  curves_.add("u3", bounds.u3);
+}
+
+void Metrics::record_evaluation(std::uint64_t t, std::optional<double> test_loss, std::optional<double> test_accuracy, std::optional<double> train_loss, std::optional<double> train_accuracy) {
+  const double absent = std::numeric_limits<double>::quiet_NaN();
+  evaluation_iterations_.push_back(static_cast<std::int64_t>(t));
+  test_loss_.push_back(test_loss.value_or(absent));
+  test_accuracy_.push_back(test_accuracy.value_or(absent));
+  train_loss_.push_back(train_loss.value_or(absent));
+  train_accuracy_.push_back(train_accuracy.value_or(absent));
+}
+
+void Metrics::write(Record& record, const std::optional<std::vector<double>>& hindsight_losses) const {
+  const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) {
+    record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}});
+  };
+  curves_.write_index("curves/iteration", "iteration", record);
+  const std::vector<std::string> bounds = {"printed", "u1", "u2", "u3"};
+  for (const std::string& curve : curves_.curves())
+    if (std::find(bounds.begin(), bounds.end(), curve) == bounds.end()) curves_.write("curves", {curve}, record);
+  for (Dataset& d : record.datasets) {
+    if (d.path == "curves/gradient_norm_ratio_layers") d.attributes["layers"] = layers_;
+    if (d.path != "curves/average_regret" || !hindsight_losses) continue;
+    auto& regret = std::get<std::vector<double>>(d.values);
+    const auto& t = std::get<std::vector<std::int64_t>>(record.find("curves/iteration")->values);
+    for (std::size_t i = 0; i < regret.size(); ++i) regret[i] -= (*hindsight_losses)[i] / static_cast<double>(t[i]);
+  }
+  if (!evaluation_iterations_.empty()) {
+    const auto points = evaluation_iterations_.size();
+    record.datasets.push_back({"curves/evaluation_iteration", "1", "iteration", {points}, evaluation_iterations_});
+    const auto add = [&](const char* name, const char* unit, const char* label, const std::vector<double>& values) {
+      if (std::any_of(values.begin(), values.end(), [](double x) { return !std::isnan(x); })) record.datasets.push_back({std::string("curves/") + name, unit, label, {points}, values});
+    };
+    add("test_loss", "1", "test loss", test_loss_);
+    add("test_accuracy", "%", "test accuracy", test_accuracy_);
+    add("train_loss", "1", "training loss, whole set", train_loss_);
+    add("train_accuracy", "%", "training accuracy", train_accuracy_);
+  }
+  std::vector<Dataset> finals;
+  for (const Dataset& d : record.datasets) {
+    if (!d.path.starts_with("curves/") || d.shape.size() != 1 || !std::holds_alternative<std::vector<double>>(d.values)) continue;
+    const auto& values = std::get<std::vector<double>>(d.values);
+    const std::string name = d.path.substr(7);
+    if (values.empty()) continue;
+    finals.push_back({"final/" + name, d.unit, "final " + d.long_name, {}, std::vector<double>{values.back()}});
+    if (name == "test_accuracy") {
+      double best = values.back();
+      for (const double value : values) best = std::isnan(best) || value > best ? value : best;
+      finals.push_back({"final/best_test_accuracy", d.unit, "best test accuracy", {}, std::vector<double>{best}});
+    }
+  }
+  record.datasets.insert(record.datasets.end(), finals.begin(), finals.end());
+  if (!regret_) return;
+  curves_.write("bound", bounds, record);
+  for (const RegretMeter::Constant& constant : regret_->named_constants()) scalar("bound/" + constant.name, constant.unit, constant.long_name, constant.value);
+}
+
+}  // namespace qsweep

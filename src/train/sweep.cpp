@@ -1,0 +1,256 @@
+#include "train/sweep.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+
+#include "base/errors.h"
+#include "config/keys.h"
+#include "results/file.h"
+#include "results/provenance.h"
+#include "train/claim.h"
+#include "train/cost.h"
+#include "train/environment.h"
+#include "train/progress.h"
+#include "train/trainer.h"
+
+namespace qsweep {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::uint64_t nothing_left = UINT64_MAX, wait_a_moment = UINT64_MAX - 1;
+
+/// One team's share of a sweep.
+class TeamSweep {
+ public:
+  TeamSweep(const Grid& grid, const SweepOptions& options, const fs::path& folder, const Team& world, const Team& team, DataStore& data, std::vector<std::uint32_t> order,
+            const std::vector<double>& costs, ProgressBoard& board, const Results& header)
+      : grid_(grid), options_(options), folder_(folder), world_(world), team_(team), data_(data), order_(std::move(order)), costs_(costs), board_(board), header_(header),
+        done_(grid.runs().size(), false) {}
+
+  void work() {
+    for (;;) {
+      std::uint64_t run = nothing_left;
+      team_.on_root([&] { run = claim(); });
+      run = team_.broadcast(run);
+      if (run == nothing_left) return;
+      if (run == wait_a_moment) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      else train(static_cast<std::uint32_t>(run));
+    }
+  }
+  std::size_t held_by_others() const { return held_by_others_; }
+  const std::vector<std::string>& diverged() const { return diverged_; }
+  std::size_t without_reference() const { return without_reference_; }
+
+ private:
+  fs::path file_of(const RunPlan& run) const { return folder_ / (run.id + ".h5"); }
+
+  /// The next run for this team, claimed; or nothing, or that a reference is still in somebody's hands.
+  std::uint64_t claim() {
+    bool waiting = false;
+    held_by_others_ = 0;
+    for (const std::uint32_t i : order_) {
+      const RunPlan& run = grid_.runs()[i];
+      if (done_[i]) continue;
+      if (run.reference && !reference_ready(i, waiting)) continue;
+      if (finished_elsewhere(run)) {
+        done_[i] = true;
+        continue;
+      }
+      auto claim = std::make_unique<Claim>(folder_ / (run.id + ".lock"));
+      if (!claim->held()) {
+        ++held_by_others_;
+        continue;
+      }
+      if (finished_elsewhere(run)) {
+        done_[i] = true;
+        continue;
+      }
+      claim_ = std::move(claim);
+      return i;
+    }
+    return waiting ? wait_a_moment : nothing_left;
+  }
+
+  /// With --rerun an old file does not count; ours of this very sweep are marked in done_.
+  bool finished_elsewhere(const RunPlan& run) const {
+    if (!fs::exists(file_of(run))) return false;
+    return !options_.rerun || fs::last_write_time(file_of(run)) >= started_;
+  }
+
+  bool reference_ready(std::uint32_t i, bool& waiting) {
+    const RunPlan& reference = grid_.runs()[*grid_.runs()[i].reference];
+    if (!finished_elsewhere(reference)) {
+      waiting = true;
+      return false;
+    }
+    const Results results = read_run_attributes(file_of(reference));
+    if (std::get<std::string>(results.runs.at(0).attributes.at("status")) != "diverged") return true;
+    ++without_reference_;
+    done_[i] = true;
+    return false;
+  }
+
+  std::optional<InitialWeights> initial_weights(const RunPlan& run, const Settings& settings) const {
+    if (!run.reference && settings.model.initial.empty()) return std::nullopt;
+    const auto [file, id] = run.reference ? std::pair(file_of(grid_.runs()[*run.reference]), std::string()) : initial_file(settings.model.initial);
+    InitialWeights initial;
+    for (auto& [name, tensor] : read_weights(file, id)) initial[name] = {std::move(tensor.shape), std::move(tensor.values)};
+    return initial;
+  }
+
+  void train(std::uint32_t i) {
+    const RunPlan& run = grid_.runs()[i];
+    const Settings settings = grid_.settings(run);
+    const auto started = std::chrono::system_clock::now();
+    std::optional<InitialWeights> initial;
+    team_.all_or_none([&] { initial = initial_weights(run, settings); });
+    Trainer trainer(settings, team_, data_, initial, settings.model.initial);
+    Record record = trainer.run([&](const Progress& p) {
+      if (team_.is_root()) board_.update(p.iteration, p.iterations, p.average_loss, costs_[i]);
+    });
+    team_.on_root([&] {
+      record.id = run.id;
+      for (const auto& [key, value] : settings.point) record.attributes[key] = value;
+      record.groups["provenance"] = provenance_of(world_, team_, options_.command_line, started);
+      if (std::get<std::string>(record.attributes["status"]) == "diverged") diverged_.push_back(run.id);
+      Results results = header_;
+      results.runs.push_back(std::move(record));
+      write_results(file_of(run), results);
+      claim_.reset();
+      done_[i] = true;
+      board_.run_done(costs_[i]);
+    });
+  }
+
+  const Grid& grid_;
+  const SweepOptions& options_;
+  const fs::path& folder_;
+  const Team& world_;
+  const Team& team_;
+  DataStore& data_;
+  std::vector<std::uint32_t> order_;
+  const std::vector<double>& costs_;
+  ProgressBoard& board_;
+  const Results& header_;
+  std::vector<bool> done_;
+  std::unique_ptr<Claim> claim_;
+  std::size_t held_by_others_ = 0, without_reference_ = 0;
+  std::vector<std::string> diverged_;
+  fs::file_time_type started_ = fs::file_time_type::clock::now();
+};
+
+void make_folder(const fs::path& folder) {
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed) throw DataError(fmt::format("{}: cannot be made ({}): choose another folder with --out", folder.string(), failed.message()));
+  if (::access(folder.c_str(), W_OK) != 0) throw DataError(fmt::format("{}: cannot be written: choose another folder with --out", folder.string()));
+}
+
+/// Says how many runs are there already, and if another version of the program made them. DataError for a file that is not ours.
+void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, bool rerun) {
+  std::size_t finished = 0, other_commit = 0;
+  const std::string commit = build().commit;
+  for (const std::uint32_t i : order) {
+    const fs::path file = folder / (grid.runs()[i].id + ".h5");
+    if (!fs::exists(file)) continue;
+    if (!rerun) {
+      const Results results = read_run_attributes(file);
+      const auto provenance = results.runs.empty() ? Attributes{} : results.runs[0].groups.contains("provenance") ? results.runs[0].groups.at("provenance") : Attributes{};
+      const auto made_by = provenance.find("commit");
+      if (made_by == provenance.end() || std::get<std::string>(made_by->second) != commit) ++other_commit;
+    }
+    ++finished;
+  }
+  if (finished == 0) return;
+  if (rerun) fmt::print("{} of {} runs are complete and will be done again (--rerun)\n", finished, order.size());
+  else fmt::print("{} of {} runs are complete and skipped (--rerun does them again)\n", finished, order.size());
+  if (other_commit != 0) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
+  std::fflush(stdout);
+}
+
+std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::uint32_t>& order) {
+  std::map<std::string, Settings> distinct;
+  for (const std::uint32_t i : order) {
+    Settings s = grid.settings(grid.runs()[i]);
+    const std::string key = s.point.at("data.set") + " " + s.point.at("data.limit");
+    distinct.try_emplace(key, std::move(s));
+  }
+  std::vector<Settings> list;
+  for (auto& [key, s] : distinct) list.push_back(std::move(s));
+  return list;
+}
+
+}  // namespace
+
+int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers) {
+  if (runs >= 2 * static_cast<std::size_t>(ranks)) return 1;
+  return static_cast<int>(std::min(static_cast<std::size_t>(ranks), most_workers));
+}
+
+std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) {
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t i = 0; i < grid.runs().size(); ++i) {
+    const std::uint32_t root = grid.runs()[i].reference.value_or(i);  // a dependant stays in its reference's shard
+    if (static_cast<int>(root % static_cast<std::uint32_t>(shards)) == shard - 1) order.push_back(i);
+  }
+  std::vector<double> cost(grid.runs().size());
+  for (const std::uint32_t i : order) cost[i] = estimate(grid.settings(grid.runs()[i]), 1).core_seconds;
+  std::ranges::stable_sort(order, [&](std::uint32_t a, std::uint32_t b) {
+    const bool first_a = grid.runs()[a].is_reference, first_b = grid.runs()[b].is_reference;
+    return first_a != first_b ? first_a : cost[a] > cost[b];
+  });
+  return order;
+}
+
+void run_sweep(const Experiment&, const Grid& grid, const SweepOptions& options, const Team& world) {
+  const fs::path folder = options.out / grid.name();
+  const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
+  world.on_root([&] {
+    make_folder(folder);
+    report_finished(grid, order, folder, options.rerun);
+  });
+  std::size_t most_workers = 1, to_do = 0;
+  std::vector<double> costs(grid.runs().size(), 0.0);
+  double total = 0;
+  world.barrier();  // nobody writes before everybody has counted
+  for (const std::uint32_t i : order) {
+    const Settings s = grid.settings(grid.runs()[i]);
+    most_workers = std::max(most_workers, s.workers.count);
+    costs[i] = estimate(s, 1).core_seconds;
+    if (options.rerun || !fs::exists(folder / (grid.runs()[i].id + ".h5"))) ++to_do, total += costs[i];
+  }
+  to_do = world.broadcast(to_do);
+  check_ranks_agree(world);
+  if (to_do == 0) return;
+  const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_workers);
+  const Team team = world.split(world.rank() / size);
+  DataStore data;
+  data.load(world, settings_by_data(grid, order));
+  Results header;
+  if (team.is_root()) header = {grid.name(), grid.effective_text(), grid.axes(), {}};
+  ProgressBoard board(world, world.rank() / size, (world.ranks() + size - 1) / size, to_do, total);
+  TeamSweep sweep(grid, options, folder, world, team, data, order, costs, board, header);
+  std::exception_ptr failure;
+  try {
+    sweep.work();
+  } catch (const ConfigError&) {
+    failure = std::current_exception();
+  } catch (const DataError&) {
+    failure = std::current_exception();
+  }
+  if (team.is_root()) board.finish();
+  world.all_or_none([&] {
+    if (failure) std::rethrow_exception(failure);
+  });
+  std::vector<double> counts = {static_cast<double>(sweep.held_by_others()), static_cast<double>(sweep.without_reference())};
+  world.max(counts);
+  if (!world.is_root()) return;
+  if (counts[0] > 0) fmt::print("another process has {:.0f} of the runs in hand; the same command later does what it leaves\n", counts[0]);
+  if (counts[1] > 0) fmt::print("{:.0f} runs were left out: the reference they start from diverged\n", counts[1]);
+}
+
+}  // namespace qsweep

@@ -1,0 +1,31 @@
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/grid.h"
+#include "exchange/communicator.h"
+
+/// A grid of runs on the ranks of one job: teams claim runs one by one, each run becomes one results file.
+namespace qsweep {
+
+struct SweepOptions {
+  std::filesystem::path out = "results";  ///< --out
+  std::optional<int> team_size;           ///< --team-size
+  int shard = 1, shards = 1;              ///< --shard I/N
+  bool rerun = false;                     ///< --rerun: runs already complete are done again
+  std::vector<std::string> command_line = {};  ///< argv, for the provenance
+};
+
+/// How ranks are grouped: 1 per team if there are at least 2P runs, else min(P, largest N).
+int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers);
+
+/// The runs of this shard in the order they are claimed: references before their dependants, else the longest first.
+std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards);
+
+/// Trains what is not done yet. Collective over all ranks. DataError if results cannot be written.
+void run_sweep(const Experiment& experiment, const Grid& grid, const SweepOptions& options, const Team& world);
+
+}  // namespace qsweep

@@ -1,0 +1,297 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/errors.h"
+#include "model/network.h"
+#include "results/weights.h"
+#include "train/evaluation.h"
+#include "train/replay.h"
+
+namespace qsweep {
+namespace {
+
+std::unique_ptr<Feed> make_feed(const Settings& s, DataStore& data) {
+  if (s.data.synthetic_linear()) return std::make_unique<LinearFeed>(s);
+  return std::make_unique<ImageFeed>(s, data.train(s), data.preprocessor(s));
+}
+
+double iterations_per_epoch(const Settings& s) {
+  return static_cast<double>(training_samples(s)) / static_cast<double>(s.workers.count * s.workers.batch);
+}
+
+std::uint64_t bits_of_gradient(const Settings& s, const Layout& layout) {
+  if (!s.gradients.quantized()) return 32 * layout.dimension();
+  return static_cast<std::uint64_t>(s.gradients.bits()) * layout.dimension() + 32 * layout.tensors().size();
+}
+
+}  // namespace
+
+Geometry input_geometry(const Settings& s) {
+  Geometry g = describe(image_set(s.data.set)).geometry;
+  if (const std::size_t side = crop(s.data.crop)) g.height = g.width = side;
+  return g;
+}
+
+std::unique_ptr<Model> make_model(const Settings& s) {
+  const double l2 = s.model.l2.value_or(0);  // neither protocol has a penalty
+  if (s.model.kind == "linear") return std::make_unique<LinearModel>(s.model.dimension, l2);
+  return make_mlp(input_geometry(s).size(), s.model.dimension, describe(image_set(s.data.set)).classes, s.model.activation, l2);
+}
+
+std::uint64_t iteration_limit(const Settings& s) {
+  std::uint64_t limit = s.run.iterations;
+  if (s.run.epochs > 0) {
+    const auto epochs = static_cast<std::uint64_t>(std::ceil(s.run.epochs * iterations_per_epoch(s)));
+    limit = limit == 0 ? epochs : std::min(limit, epochs);
+  }
+  return limit;
+}
+
+Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin)
+    : settings_(settings), team_(team), data_(data), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)), model_(make_model(settings_)),
+      feed_(make_feed(settings_, data)), iterations_(iteration_limit(settings_)), samples_(training_samples(settings_)),
+      optimizer_(settings_.optimizer, model_->layout(), iterations_per_epoch(settings_)), quantized_(settings_.weights, model_->layout()),
+      exchange_(make_exchange(settings_, team_, model_->layout(), watch_)), workers_(settings_, block_, *model_, *feed_, watch_),
+      metrics_(settings_, model_->layout(), iterations_) {
+  const std::size_t tensors = model_->layout().tensors().size();
+  reports_.resize(settings_.workers.count * workers_.report_size());
+  if (settings_.gradients.quantized()) scales_.resize(settings_.workers.count * tensors);
+  mean_gradient_.resize(model_->layout().dimension());
+  quantized_norms_.resize(block_.count * tensors);
+  model_->initialize(settings_.run.seed, optimizer_.weights());
+  if (initial) load(*initial, origin);
+  if (settings_.data.synthetic_linear()) initial_.assign(optimizer_.weights().begin(), optimizer_.weights().end());
+  quantized_.quantize(optimizer_.weights(), {});  // v = 0: uniform curvature
+}
+
+void Trainer::load(const InitialWeights& initial, const std::string& origin) {
+  for (const Tensor& t : model_->layout().tensors()) {
+    const auto found = initial.find(t.name);
+    if (found == initial.end()) throw ConfigError(fmt::format("model.initial = {}: has no tensor {} of model.kind = {}", origin, t.name, settings_.model.kind));
+    if (found->second.shape != t.shape)
+      throw ConfigError(fmt::format("model.initial = {}: {} has shape [{}]; this model needs [{}]", origin, t.name, fmt::join(found->second.shape, ", "), fmt::join(t.shape, ", ")));
+    std::copy(found->second.values.begin(), found->second.values.end(), optimizer_.weights().begin() + static_cast<std::ptrdiff_t>(t.offset));
+  }
+  for (const auto& [name, tensor] : initial)
+    if (std::none_of(model_->layout().tensors().begin(), model_->layout().tensors().end(), [&](const Tensor& t) { return t.name == name; }))
+      throw ConfigError(fmt::format("model.initial = {}: holds a tensor {} that model.kind = {} does not have", origin, name, settings_.model.kind));
+}
+
+/// w of this iteration on every rank that computes: its own, or the copy that a server sent for measuring.
+std::span<const float> Trainer::full_precision_weights() const {
+  return exchange_->holds_state() ? optimizer_.weights() : std::span<const float>(copy_of_weights_);
+}
+
+Record Trainer::run(const std::function<void(const Progress&)>& watch) {
+  const bool copies_weights = settings_.data.synthetic_linear() && settings_.workers.exchange == "server";
+  if (copies_weights) copy_of_weights_.assign(optimizer_.weights().begin(), optimizer_.weights().end());
+  for (std::uint64_t t = 1;; ++t) {
+    workers_.compute(quantized_.values(), full_precision_weights(), t);  // ∇f_t^(n)(Q_w(w_t))
+    share_reports();
+    count_loss(t);
+    if (!finite()) return finish(t, true);
+    const bool last = is_last(t), recorded = metrics_.wants(t, last);
+    if (recorded && !settings_.gradients.quantized()) workers_.measure_squared_norms();
+    exchange_->average(workers_.gradients(), {static_cast<std::uint32_t>(t), scales_, workers_.limits(), recorded ? std::span<double>(quantized_norms_) : std::span<double>()},
+                       mean_gradient_);  // (1/N) Σ_n Q_g(Clip(·))
+    if (recorded) record(t);
+    step(t);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
+    exchange_->share(quantized_, copies_weights ? std::span<float>(copy_of_weights_) : std::span<float>(), optimizer_.weights());
+    if (recorded && team_.is_root() && metrics_.measures_theory()) metrics_.record_bounds();
+    evaluate(t, last);
+    if (watch) watch({t, iterations_, metrics_.average_loss()});
+    if (last) return finish(t, false);
+  }
+}
+
+/// Losses and scales of all workers, on every rank.
+void Trainer::share_reports() {
+  const Timed timed(watch_, Phase::exchange);
+  const std::size_t size = workers_.report_size();
+  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
+  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), settings_.workers.count).count * size);
+  team_.all_gather(workers_.reports(), counts, reports_);
+  const std::size_t tensors = size - Report::items;
+  for (std::size_t n = 0; n < settings_.workers.count; ++n)
+    for (std::size_t l = 0; l < tensors; ++l) scales_[n * tensors + l] = static_cast<float>(reports_[n * size + Report::items + l]);
+}
+
+/// Means over the workers, in order: the same on every rank.
+void Trainer::count_loss(std::uint64_t t) {
+  RoundMeans sum;
+  const std::size_t size = workers_.report_size();
+  for (std::size_t n = 0; n < settings_.workers.count; ++n) {
+    const double* report = &reports_[n * size];
+    sum.loss += report[Report::loss];
+    sum.full_precision_loss += report[Report::full_precision_loss];
+    sum.comparator_loss += report[Report::comparator_loss];
+    sum.lipschitz += report[Report::lipschitz];
+    sum.clip_error += report[Report::clip_error];
+  }
+  const auto count = static_cast<double>(settings_.workers.count);
+  metrics_.count(t, {sum.loss / count, sum.full_precision_loss / count, sum.comparator_loss / count, sum.lipschitz / count, sum.clip_error / count});
+}
+
+bool Trainer::finite() const {
+  return std::isfinite(metrics_.means().loss) && std::isfinite(metrics_.means().full_precision_loss) &&
+         std::all_of(scales_.begin(), scales_.end(), [](float s) { return std::isfinite(s); });
+}
+
+bool Trainer::is_last(std::uint64_t t) const { return t == iterations_ || metrics_.out_of_patience(t); }
+
+/// Mean over workers of ‖Q_g‖²/‖ĝ‖²: the whole gradient first, then each weight tensor. 1 where there is no gradient.
+std::vector<double> Trainer::norm_ratios() {
+  const auto& tensors = model_->layout().tensors();
+  const std::span<const double> full = workers_.squared_norms();
+  const auto ratio = [](double quantized, double plain) { return plain > 0 ? quantized / plain : 1.0; };
+  std::vector<double> mine;
+  std::size_t columns = 1;
+  for (const Tensor& t : tensors) columns += t.is_weight ? 1 : 0;
+  for (std::size_t i = 0; i < block_.count; ++i) {
+    const std::size_t row = i * tensors.size();
+    double quantized_sum = 0, full_sum = 0;
+    mine.push_back(0);
+    for (std::size_t l = 0; l < tensors.size(); ++l) {
+      const double norm = settings_.gradients.quantized() ? quantized_norms_[row + l] : full[row + l];
+      quantized_sum += norm;
+      full_sum += full[row + l];
+      if (tensors[l].is_weight) mine.push_back(ratio(norm, full[row + l]));
+    }
+    mine[i * columns] = ratio(quantized_sum, full_sum);
+  }
+  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
+  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), settings_.workers.count).count * columns);
+  std::vector<double> all(settings_.workers.count * columns), mean(columns, 0.0);
+  team_.all_gather(mine, counts, all);
+  for (std::size_t n = 0; n < settings_.workers.count; ++n)
+    for (std::size_t c = 0; c < columns; ++c) mean[c] += all[n * columns + c];
+  for (double& value : mean) value /= static_cast<double>(settings_.workers.count);
+  return mean;
+}
+
+void Trainer::record(std::uint64_t t) {
+  const Timed timed(watch_, Phase::output);
+  const std::vector<double> ratios = norm_ratios();
+  if (!team_.is_root()) return;
+  const auto rounds = static_cast<double>(t);
+  metrics_.record(t, ratios, optimizer_.weights(), quantized_.values(), rounds * static_cast<double>(bits_of_gradient(settings_, model_->layout())),
+                  rounds * static_cast<double>(quantized_.bits()));
+}
+
+void Trainer::step(std::uint64_t t) {
+  if (!exchange_->holds_state()) return;
+  const bool measures = team_.is_root() && metrics_.measures_theory();
+  std::vector<float> before;
+  const float alpha = quantized_.largest_scale();
+  std::vector<float> quantized_before;
+  if (measures) {
+    before.assign(optimizer_.weights().begin(), optimizer_.weights().end());
+    quantized_before.assign(quantized_.values().begin(), quantized_.values().end());
+  }
+  {
+    const Timed timed(watch_, Phase::update);
+    optimizer_.step(mean_gradient_, t);
+  }
+  if (measures) {
+    const Timed timed(watch_, Phase::output);
+    metrics_.measure(before, quantized_before, mean_gradient_, optimizer_.second_moment(), optimizer_.learning_rate(t), alpha);
+  }
+  const Timed timed(watch_, Phase::quantize);
+  quantized_.quantize(optimizer_.weights(), optimizer_.second_moment());
+}
+
+bool Trainer::evaluation_due(std::optional<std::uint64_t> every, std::uint64_t t, bool last) const {
+  if (every == UINT64_MAX) return false;  // never
+  if (last || !every) return last;
+  if (*every != 0) return t % *every == 0;
+  const std::uint64_t per_iteration = settings_.workers.count * settings_.workers.batch;  // an epoch's end lies in this iteration
+  return t * per_iteration / samples_ != (t - 1) * per_iteration / samples_;
+}
+
+void Trainer::evaluate(std::uint64_t t, bool last) {
+  if (samples_ == 0) return;
+  const bool test = evaluation_due(settings_.run.evaluate_every, t, last), train = evaluation_due(settings_.run.evaluate_train_every, t, last);
+  if (!test && !train) return;
+  const Timed timed(watch_, Phase::evaluate);
+  const Preprocessor& preprocessor = data_.preprocessor(settings_);
+  const auto score = [&](const ImageSetView& images) { return qsweep::evaluate(*model_, quantized_.values(), images, preprocessor, team_); };
+  std::optional<Score> on_test, on_train;
+  if (test) on_test = score(data_.test(settings_));
+  if (train) on_train = score(data_.train(settings_));
+  const auto loss = [](const std::optional<Score>& s) { return s ? std::optional(s->loss) : std::nullopt; };
+  const auto accuracy = [](const std::optional<Score>& s) { return s ? std::optional(s->accuracy) : std::nullopt; };
+  if (team_.is_root()) metrics_.record_evaluation(t, loss(on_test), accuracy(on_test), loss(on_train), accuracy(on_train));
+}
+
+Record Trainer::finish(std::uint64_t t, bool diverged) {
+  const std::span<const float> w = optimizer_.weights();
+  if (exchange_->holds_state() && !diverged) diverged = !std::all_of(w.begin(), w.end(), [](float x) { return std::isfinite(x); });
+  std::array<double, phases + 2> mine{};
+  watch_.enter(Phase::output);
+  std::optional<std::vector<double>> hindsight;
+  std::vector<double> comparator;
+  if (settings_.theory.hindsight && team_.is_root()) {
+    Replay replay = best_fixed_weights(settings_, t, metrics_.curves().iterations());
+    hindsight = std::move(replay.losses);
+    comparator = std::move(replay.weights);
+  }
+  watch_.enter(Phase::other);
+  std::copy(watch_.all().begin(), watch_.all().end(), mine.begin());
+  mine[phases] = static_cast<double>(exchange_->traffic().bytes_sent);
+  mine[phases + 1] = static_cast<double>(exchange_->traffic().messages);
+  const auto ranks = static_cast<std::size_t>(team_.ranks());
+  std::vector<double> all(ranks * mine.size());
+  team_.all_gather(mine, std::vector<int>(ranks, static_cast<int>(mine.size())), all);
+  Record record;
+  if (!team_.is_root()) return record;
+  for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
+  record.attributes["status"] = diverged ? "diverged" : "complete";
+  record.attributes["iterations"] = static_cast<std::int64_t>(t);
+  if (diverged) record.attributes["diverged_iteration"] = static_cast<std::int64_t>(t);
+  metrics_.write(record, hindsight);
+  for (const Tensor& tensor : model_->layout().tensors())
+    record.datasets.push_back({"final/weights/" + tensor.name, "1", tensor.name, tensor.shape, std::vector<float>(w.begin() + static_cast<std::ptrdiff_t>(tensor.offset), w.begin() + static_cast<std::ptrdiff_t>(tensor.end()))});
+  if (!diverged) quantized_.describe(w, record);
+  if (const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get())) {
+    const auto truth = linear->true_weights();
+    record.datasets.push_back({"problem/w_star", "1", "true weights", {truth.size()}, std::vector<float>(truth.begin(), truth.end())});
+    record.datasets.push_back({"problem/w_1", "1", "initial weights", {initial_.size()}, initial_});
+    if (hindsight) record.datasets.push_back({"problem/comparator", "1", "best fixed weights in hindsight", {comparator.size()}, comparator});
+  }
+  describe_runtime(all, mine.size(), t, record);
+  return record;
+}
+
+/// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
+void Trainer::describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const {
+  const std::size_t ranks = all.size() / columns;
+  const auto busy = [&](std::size_t p) { return all[p * columns + static_cast<std::size_t>(Phase::compute)] + all[p * columns + static_cast<std::size_t>(Phase::quantize)]; };
+  std::size_t slowest = 0;
+  for (std::size_t p = 1; p < ranks; ++p)
+    if (busy(p) > busy(slowest)) slowest = p;
+  const double* seconds = &all[slowest * columns];
+  const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) { record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}}); };
+  double total = 0, training = 0;
+  for (std::size_t i = 0; i < phases; ++i) {
+    total += seconds[i];
+    if (i <= static_cast<std::size_t>(Phase::update)) training += seconds[i];
+    scalar(fmt::format("runtime/{}", phase_names[i]), "s", fmt::format("time in {}", phase_names[i]), seconds[i]);
+  }
+  scalar("runtime/total", "s", "time of the run", total);
+  const double samples = static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t);
+  scalar("runtime/samples_per_second", "1/s", "training samples per second", samples / training);
+  std::vector<std::int64_t> bytes, messages;
+  for (std::size_t p = 0; p < ranks; ++p) {
+    bytes.push_back(static_cast<std::int64_t>(all[p * columns + phases]));
+    messages.push_back(static_cast<std::int64_t>(all[p * columns + phases + 1]));
+  }
+  record.datasets.push_back({"traffic/bytes_sent", "byte", "bytes given to MPI by each rank", {ranks}, bytes});
+  record.datasets.push_back({"traffic/messages", "1", "messages of each rank", {ranks}, messages});
+}
+
+}  // namespace qsweep

@@ -1,0 +1,81 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exchange/exchange.h"
+#include "optimize/optimizer.h"
+#include "quantize/quantized_weights.h"
+#include "train/feed.h"
+#include "train/metrics.h"
+#include "train/worker.h"
+
+/// One run of distributed training on a team of ranks: the governing line, iteration after iteration.
+/// Source: Hou, Zhang, Kwok 2019, section 3.2.
+namespace qsweep {
+
+/// Values of tensors by name, as a file holds them under final/weights.
+struct InitialTensor {
+  std::vector<std::size_t> shape;
+  std::vector<float> values;
+};
+using InitialWeights = std::map<std::string, InitialTensor>;
+
+/// How far a run is, for whoever watches.
+struct Progress {
+  std::uint64_t iteration = 0, iterations = 0;  ///< iterations 0: not known
+  double average_loss = 0;
+};
+
+class Trainer {
+ public:
+  /// initial: replaces the drawn weights; `origin` names it in messages. ConfigError if names or shapes do not fit the model.
+  Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin);
+
+  /// Trains to the end. Returns on the team's root everything there is to store, elsewhere an empty record. Collective.
+  Record run(const std::function<void(const Progress&)>& watch = {});
+
+ private:
+  void load(const InitialWeights& initial, const std::string& origin);
+  void share_reports();
+  bool finite() const;
+  void count_loss(std::uint64_t t);
+  bool is_last(std::uint64_t t) const;
+  void record(std::uint64_t t);
+  void evaluate(std::uint64_t t, bool last);
+  bool evaluation_due(std::optional<std::uint64_t> every, std::uint64_t t, bool last) const;
+  void step(std::uint64_t t);
+  std::span<const float> full_precision_weights() const;
+  std::vector<double> norm_ratios();
+  Record finish(std::uint64_t t, bool diverged);
+  void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;
+
+  Settings settings_;
+  const Team& team_;
+  DataStore& data_;
+  Stopwatch watch_;
+  WorkerBlock block_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Feed> feed_;
+  std::uint64_t iterations_, samples_;  ///< T (0: not known), training samples (0: endless)
+  Optimizer optimizer_;
+  QuantizedWeights quantized_;
+  std::unique_ptr<Exchange> exchange_;
+  Workers workers_;
+  Metrics metrics_;
+  std::vector<double> reports_;         ///< [N, report_size]
+  std::vector<float> scales_;           ///< [N, tensors]
+  std::vector<float> mean_gradient_, copy_of_weights_;
+  std::vector<double> quantized_norms_; ///< ‖Q_g‖² [my workers, tensors]
+  std::vector<float> initial_;          ///< w_1, linear model only: stored under problem/
+};
+
+/// T that the settings promise at most: the lower of run.iterations and run.epochs; 0 if only patience ends the run.
+std::uint64_t iteration_limit(const Settings& settings);
+std::unique_ptr<Model> make_model(const Settings& settings);
+/// Model inputs and classes by data set, without reading it.
+Geometry input_geometry(const Settings& settings);
+
+}  // namespace qsweep
