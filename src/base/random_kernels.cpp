@@ -14,7 +14,7 @@ namespace {
 #if defined(QSWEEP_SIMD_avx512)
 using Lanes = __m512i;
 constexpr std::size_t lanes = 8;
-inline Lanes same(std::uint32_t x) { return _mm512_set1_epi64(x); }
+inline Lanes same(std::uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
 inline Lanes offsets() { return _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7); }
 inline Lanes add(Lanes a, Lanes b) { return _mm512_add_epi64(a, b); }
 inline Lanes multiply(Lanes a, Lanes b) { return _mm512_mul_epu32(a, b); }
@@ -28,7 +28,7 @@ inline void store(Lanes words01, Lanes words23, std::uint32_t* out) {
 #elif defined(QSWEEP_SIMD_avx2)
 using Lanes = __m256i;
 constexpr std::size_t lanes = 4;
-inline Lanes same(std::uint32_t x) { return _mm256_set1_epi64x(x); }
+inline Lanes same(std::uint64_t x) { return _mm256_set1_epi64x(static_cast<long long>(x)); }
 inline Lanes offsets() { return _mm256_setr_epi64x(0, 2, 1, 3); }
 inline Lanes add(Lanes a, Lanes b) { return _mm256_add_epi64(a, b); }
 inline Lanes multiply(Lanes a, Lanes b) { return _mm256_mul_epu32(a, b); }
@@ -42,7 +42,7 @@ inline void store(Lanes words01, Lanes words23, std::uint32_t* out) {
 #else
 using Lanes = __m128i;
 constexpr std::size_t lanes = 2;
-inline Lanes same(std::uint32_t x) { return _mm_set1_epi64x(x); }
+inline Lanes same(std::uint64_t x) { return _mm_set1_epi64x(static_cast<long long>(x)); }
 inline Lanes offsets() { return _mm_set_epi64x(1, 0); }
 inline Lanes add(Lanes a, Lanes b) { return _mm_add_epi64(a, b); }
 inline Lanes multiply(Lanes a, Lanes b) { return _mm_mul_epu32(a, b); }
@@ -57,31 +57,53 @@ inline void store(Lanes words01, Lanes words23, std::uint32_t* out) {
 }
 #endif
 
-/// The blocks from.first + first + offsets(): that order of the lanes makes the two halves of store() come out in sequence.
-inline void one_vector(const PhiloxBlocks& from, std::uint32_t first, std::uint32_t* out) {
-  const Lanes multiplier0 = same(0xD2511F53U), multiplier1 = same(0xCD9E8D57U);
-  Lanes c0 = add(same(from.first + first), offsets());
-  Lanes c1 = same(from.counter1), c2 = same(from.counter2), c3 = same(from.counter3);
-  std::uint32_t key0 = from.key0, key1 = from.key1;
-  for (int round = 0; round < 10; ++round) {
-    const Lanes product0 = multiply(c0, multiplier0), product1 = multiply(c2, multiplier1);
-    c0 = xor3(high(product1), c1, same(key0));
-    c2 = xor3(high(product0), c3, same(key1));
-    c1 = product1;
-    c3 = product0;
-    key0 += 0x9E3779B9U;  // golden ratio
-    key1 += 0xBB67AE85U;  // √3 − 1
+constexpr int rounds = 10, side_by_side = 2;
+
+/// The key of each round, the same for all blocks: in memory, where a broadcast costs no more than the load.
+struct RoundKeys {
+  std::uint64_t key0[rounds], key1[rounds];
+  explicit RoundKeys(const PhiloxBlocks& from) {
+    for (std::uint32_t round = 0; round < rounds; ++round) {
+      key0[round] = static_cast<std::uint32_t>(from.key0 + round * 0x9E3779B9U);  // golden ratio
+      key1[round] = static_cast<std::uint32_t>(from.key1 + round * 0xBB67AE85U);  // √3 − 1
+    }
   }
-  store(join(c0, c1), join(c2, c3), out);
+};
+
+/// count · lanes blocks from number `first` on; several vectors side by side, since each waits for its own multiplies. Within a
+/// vector the blocks lie in the order offsets(), which makes the two halves of store() come out in sequence.
+template <int count>
+inline void vectors(const PhiloxBlocks& from, const RoundKeys& keys, std::uint32_t first, std::uint32_t* out) {
+  const Lanes multiplier0 = same(0xD2511F53U), multiplier1 = same(0xCD9E8D57U);
+  Lanes c0[count], c1[count], c2[count], c3[count];
+  for (int v = 0; v < count; ++v) {
+    c0[v] = add(same(first + static_cast<std::uint32_t>(v * lanes)), offsets());
+    c1[v] = same(from.counter1);
+    c2[v] = same(from.counter2);
+    c3[v] = same(from.counter3);
+  }
+  for (int round = 0; round < rounds; ++round)
+    for (int v = 0; v < count; ++v) {
+      const Lanes product0 = multiply(c0[v], multiplier0), product1 = multiply(c2[v], multiplier1);
+      c0[v] = xor3(high(product1), c1[v], same(keys.key0[round]));
+      c2[v] = xor3(high(product0), c3[v], same(keys.key1[round]));
+      c1[v] = product1;
+      c3[v] = product0;
+    }
+  for (int v = 0; v < count; ++v) store(join(c0[v], c1[v]), join(c2[v], c3[v]), out + 4 * v * static_cast<int>(lanes));
 }
 
 void philox(const PhiloxBlocks& from, std::size_t blocks, std::uint32_t* out) {
+  const RoundKeys keys(from);
+  const auto number = [&](std::size_t done) { return from.first + static_cast<std::uint32_t>(done); };
   std::size_t done = 0;
-  for (; done + lanes <= blocks; done += lanes) one_vector(from, static_cast<std::uint32_t>(done), out + 4 * done);
-  if (done == blocks) return;
-  std::uint32_t rest[4 * lanes];
-  one_vector(from, static_cast<std::uint32_t>(done), rest);
-  for (std::size_t j = 0; j < 4 * (blocks - done); ++j) out[4 * done + j] = rest[j];
+  for (; done + side_by_side * lanes <= blocks; done += side_by_side * lanes)
+    vectors<side_by_side>(from, keys, number(done), out + 4 * done);
+  for (; done < blocks; done += lanes) {
+    std::uint32_t rest[4 * lanes];
+    vectors<1>(from, keys, number(done), rest);
+    for (std::size_t j = 0; j < 4 * lanes && j < 4 * (blocks - done); ++j) out[4 * done + j] = rest[j];
+  }
 }
 
 void uniform(const std::uint32_t* word, std::size_t count, float low, float high, float* out) {
