@@ -1,29 +1,46 @@
 #include "data/dot_kernels.h"
 
+#include <immintrin.h>
+
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 warns of its own _mm512_cvtps_pd (GCC bug 105593)
+
 namespace qsweep::QSWEEP_SIMD {
 namespace {
 
-// GCC's vector types say which lane is which, for every instruction set; arrays of lanes are left in memory by GCC 12.
-typedef float Floats __attribute__((vector_size(32), aligned(4), may_alias));  // eight, anywhere
-typedef double Doubles __attribute__((vector_size(64)));
+// Terms are exact in double, so that a fused multiply-add rounds as a multiplication and an addition do.
+#if defined(QSWEEP_SIMD_avx512)
+using Lanes = __m512d;
+inline Lanes load(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+inline Lanes load(const double* p) { return _mm512_loadu_pd(p); }
+inline Lanes add_product(Lanes sum, Lanes a, Lanes b) { return _mm512_fmadd_pd(a, b, sum); }
+inline void store(double* p, Lanes a) { _mm512_storeu_pd(p, a); }
+#elif defined(QSWEEP_SIMD_avx2)
+using Lanes = __m256d;
+inline Lanes load(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+inline Lanes load(const double* p) { return _mm256_loadu_pd(p); }
+inline Lanes add_product(Lanes sum, Lanes a, Lanes b) { return _mm256_fmadd_pd(a, b, sum); }
+inline void store(double* p, Lanes a) { _mm256_storeu_pd(p, a); }
+#else
+using Lanes = __m128d;
+inline Lanes load(const float* p) { return _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(p)))); }
+inline Lanes load(const double* p) { return _mm_loadu_pd(p); }
+inline Lanes add_product(Lanes sum, Lanes a, Lanes b) { return _mm_add_pd(sum, _mm_mul_pd(a, b)); }
+inline void store(double* p, Lanes a) { _mm_storeu_pd(p, a); }
+#endif
 
-double dot(const float* x, const float* w, std::size_t d) {
-  Doubles low = {}, high = {};
+constexpr std::size_t width = sizeof(Lanes) / sizeof(double), groups = 16 / width;
+
+double dot(const float* x, const double* w, std::size_t d) {
+  Lanes sums[groups] = {};
   std::size_t j = 0;
-  for (; j + 16 <= d; j += 16) {
-    const Floats *a = reinterpret_cast<const Floats*>(x + j), *b = reinterpret_cast<const Floats*>(w + j);
-    low += __builtin_convertvector(a[0], Doubles) * __builtin_convertvector(b[0], Doubles);
-    high += __builtin_convertvector(a[1], Doubles) * __builtin_convertvector(b[1], Doubles);
-  }
-  for (std::size_t l = 0; j + l < d; ++l) {
-    const double term = static_cast<double>(x[j + l]) * static_cast<double>(w[j + l]);
-    if (l < 8)
-      low[l] += term;
-    else
-      high[l - 8] += term;
-  }
-  const Doubles s = low + high;
-  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+  for (; j + 16 <= d; j += 16)
+    for (std::size_t g = 0; g < groups; ++g) sums[g] = add_product(sums[g], load(x + j + g * width), load(w + j + g * width));
+  double lane[16];
+  for (std::size_t g = 0; g < groups; ++g) store(lane + g * width, sums[g]);
+  for (std::size_t l = 0; j + l < d; ++l) lane[l] += static_cast<double>(x[j + l]) * w[j + l];
+  for (std::size_t half = 8; half > 0; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+  return lane[0];
 }
 
 }  // namespace

@@ -3,13 +3,14 @@
 
 #include "base/cpu.h"
 
-/// Σ_j x_j w_j of floats in double. Products of floats are exact in double; the sum has one order on every machine:
+/// Σ_j x_j w_j in double, w holding floats (as doubles, to be converted once), so that each product is exact. One order on every
+/// machine:
 ///   lane l = 0 … 15 adds the terms j ≡ l (mod 16) in order of j; then lanes l and l + 8 are added, l and l + 4, l and l + 2, l and
 ///   l + 1.
 namespace qsweep {
 
 struct DotKernels {
-  double (*dot)(const float* x, const float* w, std::size_t d);
+  double (*dot)(const float* x, const double* w, std::size_t d);
 };
 
 namespace baseline {
@@ -28,6 +29,6 @@ inline const DotKernels& dot_kernels() {
 }
 
 /// The same sum written plainly.
-double dot_ref(const float* x, const float* w, std::size_t d);
+double dot_ref(const float* x, const double* w, std::size_t d);
 
 }  // namespace qsweep

@@ -9,6 +9,7 @@ namespace qsweep {
 
 LinearStream::LinearStream(std::size_t dimension, std::uint64_t seed) : seed_(seed), true_weights_(dimension) {
   Stream(seed, Draw::TrueWeights).uniform(0, -.5F, .5F, true_weights_);
+  true_weights_double_.assign(true_weights_.begin(), true_weights_.end());
 }
 
 void LinearStream::batch(std::uint32_t worker, std::uint32_t iteration, std::span<float> x, std::span<float> y,
@@ -22,7 +23,7 @@ void LinearStream::batch(std::uint32_t worker, std::uint32_t iteration, std::spa
     const std::span<float> row = x.subspan(b * d, d);
     inputs.uniform(b * d, -.5F, .5F, row);
     noise[b] *= noise_deviation;
-    y[b] = static_cast<float>(kernels.dot(row.data(), true_weights_.data(), d) + static_cast<double>(noise[b]));
+    y[b] = static_cast<float>(kernels.dot(row.data(), true_weights_double_.data(), d) + static_cast<double>(noise[b]));
   }
 }
 

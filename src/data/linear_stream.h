@@ -27,6 +27,7 @@ class LinearStream {
  private:
   std::uint64_t seed_;
   std::vector<float> true_weights_;
+  std::vector<double> true_weights_double_;  // the same numbers
 };
 
 }  // namespace qsweep
