@@ -241,7 +241,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     comparator = std::move(replay.weights);
   }
   watch_.enter(Phase::other);
-  std::copy(watch_.all().begin(), watch_.all().end(), mine.begin());
+  std::copy(watch_.seconds().begin(), watch_.seconds().end(), mine.begin());
   mine[phases] = static_cast<double>(exchange_->traffic().bytes_sent);
   mine[phases + 1] = static_cast<double>(exchange_->traffic().messages);
   const auto ranks = static_cast<std::size_t>(team_.ranks());
