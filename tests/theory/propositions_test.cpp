@@ -109,7 +109,9 @@ TEST(Proposition2, bounds_and_matches_clipped_gaussian_gradients) {
       EXPECT_LE(ratio.value - ratio.tolerance, proposition2_tight(c, 1.0 / k)) << "c = " << c << ", k = " << k;
       EXPECT_LE(proposition2_tight(c, 1.0 / k), proposition2(c, 1.0 / k));
       // m = 2 and s = cσ (some entry of 1003 exceeds 2σ but in a share 1e-20 of draws): with equality.
-      if (k == 1 && c <= 2) EXPECT_NEAR(ratio.value, proposition2_tight(c, 1), ratio.tolerance) << "c = " << c;
+      if (k == 1 && c <= 2) {
+        EXPECT_NEAR(ratio.value, proposition2_tight(c, 1), ratio.tolerance) << "c = " << c;
+      }
     }
 }
 
