@@ -119,7 +119,7 @@ TEST(Proposition3, is_the_clipping_error_of_gaussian_gradients) {
   constexpr double sigma = 0.3;
   for (const std::size_t d : {7, 1003})
     for (const double c : {0.5, 1.0, 2.0, 2.5}) {
-      const Mean error = gaussian_mean(d, sigma, 1000, [&](const Vector& g) {
+      const Mean error = gaussian_mean(d, sigma, 300, [&](const Vector& g) {
         Vector difference = clipped(g, c * sigma);
         for (std::size_t i = 0; i < d; ++i) difference[i] -= g[i];
         return square(difference);
