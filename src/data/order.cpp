@@ -31,7 +31,7 @@ class BoundedDraws {
   }
   Stream stream_;
   std::uint64_t next_ = 0;
-  std::array<std::uint32_t, 1024> words_;
+  std::array<std::uint32_t, 256> words_;
 };
 
 }  // namespace

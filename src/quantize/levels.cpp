@@ -15,9 +15,7 @@ Levels Levels::of(Spacing spacing, int bits) {
 
 float Levels::top() const { return spacing == Spacing::uniform ? static_cast<float>(k) : 1.0f; }
 
-float Levels::inverse(float alpha) const {
-  return alpha == 0 ? 0.0f : std::min(top() / alpha, std::numeric_limits<float>::max());
-}
+float Levels::inverse(float alpha) const { return alpha == 0 ? 0.0f : std::min(top() / alpha, std::numeric_limits<float>::max()); }
 
 int Levels::nearest(float x) const {
   if (spacing == Spacing::sign) return 1;

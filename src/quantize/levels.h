@@ -21,13 +21,13 @@ struct Levels {
 
   static Levels of(Spacing, int bits);
 
-  float top() const;                   ///< q of the level 1: k if uniform, else 1
-  float inverse(float alpha) const;    ///< top/α, finite; 0 if α = 0, so that every weight goes to level 0
-  int nearest(float x) const;          ///< r ∈ {0, …, k}: number of the level nearest to x = |w|·inverse(α) (sign: always 1)
-  float magnitude(int r) const;        ///< level of number r, 0 ≤ r ≤ k
-  std::vector<float> values() const;   ///< all levels, ascending: a code is an index into them
+  float top() const;                  ///< q of the level 1: k if uniform, else 1
+  float inverse(float alpha) const;   ///< top/α, finite; 0 if α = 0, so that every weight goes to level 0
+  int nearest(float x) const;         ///< r ∈ {0, …, k}: number of the level nearest to x = |w|·inverse(α) (sign: always 1)
+  float magnitude(int r) const;       ///< level of number r, 0 ≤ r ≤ k
+  std::vector<float> values() const;  ///< all levels, ascending: a code is an index into them
   int code(float w, float inverse) const;  ///< index of the level nearest to w/α; sign(0) = +1
-  double resolution() const;           ///< Δ_w = largest gap between neighbouring levels: 2; 1/k; 1 (m = 2) or ½
+  double resolution() const;               ///< Δ_w = largest gap between neighbouring levels: 2; 1/k; 1 (m = 2) or ½
 };
 
 }  // namespace qsweep

@@ -68,8 +68,8 @@ class Window {
     const float inverse = p_.levels.inverse(alpha);
     if (!(low_ <= inverse && inverse <= high_)) open(inverse);
     for (std::size_t b = 0, begin = 0; b < fixed_.size(); begin = near_end_[b++]) {
-      const BlockSums near = p_.kernels.sums(p_.levels, p_.rule, magnitude_.data() + begin, curvature_.data() + begin,
-                                             near_end_[b] - begin, inverse);
+      const BlockSums near =
+          p_.kernels.sums(p_.levels, p_.rule, magnitude_.data() + begin, curvature_.data() + begin, near_end_[b] - begin, inverse);
       sums_[b] = {fixed_[b].numerator + near.numerator, fixed_[b].denominator + near.denominator};
     }
     return p_.reduce(sums_);
@@ -86,17 +86,18 @@ class Window {
         magnitude_.resize(end + room);
         curvature_.resize(end + room);
       }
-      end += p_.kernels.window(p_.levels, p_.rule, w, v, n, low_, high_, &fixed_[b], magnitude_.data() + end, curvature_.data() + end);
+      end +=
+          p_.kernels.window(p_.levels, p_.rule, w, v, n, low_, high_, &fixed_[b], magnitude_.data() + end, curvature_.data() + end);
       near_end_[b] = end;
     });
   }
 
   const WeightProblem& p_;
-  float half_width_;                                  // relative
-  float low_ = 1, high_ = 0;                          // of top/α; none yet
-  std::vector<BlockSums> fixed_, sums_;               // by block
-  std::vector<std::size_t> near_end_;                 // by block: end of its part of
-  std::vector<float> magnitude_, curvature_;          // the weights set aside
+  float half_width_;                          // relative
+  float low_ = 1, high_ = 0;                  // of top/α; none yet
+  std::vector<BlockSums> fixed_, sums_;       // by block
+  std::vector<std::size_t> near_end_;         // by block: end of its part of
+  std::vector<float> magnitude_, curvature_;  // the weights set aside
 };
 
 /// 0 if all codes are 0.
@@ -116,9 +117,11 @@ float alternating(const WeightProblem& p) {
   Window window(p);
   const float warm = p.previous > 0 ? alternate(p, window, p.previous, warm_passes) : 0.0f;
   if (warm != 0) return warm;
+  const float mean = weighted_mean(p);
+  if (std::isnan(mean)) return mean;
   float alpha = 0;
   // From the first start the largest |w| reaches at least ½ of a level, but for rounding: then start from half of it.
-  for (float start = 2 * weighted_mean(p); start > 0 && alpha == 0; start /= 2) alpha = alternate(p, window, start, cold_passes);
+  for (float start = 2 * mean; start > 0 && alpha == 0; start /= 2) alpha = alternate(p, window, start, cold_passes);
   return alpha;
 }
 
@@ -212,51 +215,6 @@ void WeightQuantizer::pack(std::span<const std::uint8_t> code, std::span<std::ui
 void WeightQuantizer::unpack(std::span<const std::uint64_t> word, std::span<std::uint8_t> code) const {
   assert(word.size() == word_count(code.size()));
   kernels_->unpack(word.data(), code.size(), bits(), code.data());
-}
-
-namespace {
-
-/// One textbook step: Σ d q|w| and its denominator, element by element.
-BlockSums sums_ref(const Levels& levels, AlphaRule rule, std::span<const float> w, std::span<const float> v, float alpha) {
-  BlockSums sums;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const float magnitude = std::fabs(w[i]);
-    const double q = static_cast<double>(levels.top()) * levels.magnitude(levels.nearest(magnitude * levels.inverse(alpha)));
-    const double exact_q = levels.spacing == Spacing::uniform ? std::round(q) : q;
-    const double d = v.empty() ? 1.0 : static_cast<double>(std::sqrt(v[i]) + 1e-8f);
-    sums.numerator += d * exact_q * magnitude;
-    sums.denominator += d * (rule == AlphaRule::exact ? exact_q * exact_q : exact_q);
-  }
-  return sums;
-}
-
-}  // namespace
-
-float solve_ref(const Levels& levels, AlphaRule rule, std::span<const float> w, std::span<const float> v, float previous) {
-  double weighted = 0, weights = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double d = v.empty() ? 1.0 : static_cast<double>(std::sqrt(v[i]) + 1e-8f);
-    weighted += d * std::fabs(w[i]);
-    weights += d;
-  }
-  if (weighted == 0) return 0;
-  const float mean = finite_or_nan(weighted / weights);
-  if (levels.spacing == Spacing::sign) return mean;
-  float alpha = previous > 0 ? previous : 2 * mean;
-  int left = previous > 0 ? warm_passes : cold_passes;
-  bool settled = false;
-  while (!settled && left-- > 0) {
-    const BlockSums sums = sums_ref(levels, rule, w, v, alpha);
-    if (sums.denominator == 0) {  // all codes 0: restart cold
-      alpha = left < cold_passes - 1 && alpha != 2 * mean ? 2 * mean : alpha / 2;
-      left = cold_passes;
-      continue;
-    }
-    const float next = alpha_of(levels, rule, sums);
-    settled = !(std::fabs(next - alpha) > tolerance * next);
-    alpha = next;
-  }
-  return alpha;
 }
 
 }  // namespace qsweep

@@ -23,6 +23,7 @@
 ///   w [n]  weights;   v [n]  second moment of the gradient, ≥ 0, or empty for uniform curvature d_i = 1
 ///   α      scale, unit of w; 0 if w = 0, NaN if a value is not finite (the run has diverged)
 ///   code [n]  index into levels(), bits() wide;   ŵ_i = α·levels()[code_i]
+/// Its plain reference is solve_ref (quantize/weight_sweep.h).
 /// Source: Hou, Zhang, Kwok 2019, section 2; Hou, Yao, Kwok 2017; Hou, Kwok 2018 and their released code.
 namespace qsweep {
 
@@ -37,9 +38,9 @@ class WeightQuantizer {
   explicit WeightQuantizer(std::string_view name, AlphaRule rule = AlphaRule::exact, Simd instructions = simd());
   static std::vector<std::string> names();  ///< "lab", "lat", "laq2" … "log8"
 
-  int bits() const { return levels_.bits; }                        ///< of a code
-  std::span<const float> levels() const { return values_; }       ///< at most 2^bits(), ascending
-  double resolution() const { return levels_.resolution(); }      ///< Δ_w of the bounds
+  int bits() const { return levels_.bits; }                   ///< of a code
+  std::span<const float> levels() const { return values_; }   ///< at most 2^bits(), ascending
+  double resolution() const { return levels_.resolution(); }  ///< Δ_w of the bounds
   const Levels& level_set() const { return levels_; }
   /// True if solve() wants all of a tensor, so that a slice and a Reduce will not do.
   bool needs_whole_tensor() const;
@@ -63,8 +64,5 @@ class WeightQuantizer {
   const WeightKernels* kernels_;
   float (*solver_)(const struct WeightProblem&);
 };
-
-/// The textbook form of solve(), element by element in double: what the tuned passes are held against.
-float solve_ref(const Levels&, AlphaRule, std::span<const float> w, std::span<const float> v, float previous);
 
 }  // namespace qsweep

@@ -23,7 +23,8 @@ struct Rounding {
 };
 
 Rounding rounding_of(const Levels& s) {
-  return {s.spacing == Spacing::uniform ? static_cast<float>(s.k) : 1.0f, (128 - s.k) << 23, s.k == 127 ? half_step : (127 - s.k) << 23};
+  return {s.spacing == Spacing::uniform ? static_cast<float>(s.k) : 1.0f, (128 - s.k) << 23,
+          s.k == 127 ? half_step : (127 - s.k) << 23};
 }
 
 /// q of one magnitude x = |w|·inverse. A NaN goes to the top level.
@@ -224,14 +225,14 @@ BlockSums sums_pass(const float* magnitudes, const float* curvatures, std::size_
 std::size_t window(const Levels& levels, AlphaRule rule, const float* w, const float* v, std::size_t n, float low, float high,
                    BlockSums* sums, float* near_magnitude, float* near_curvature) {
   const bool logarithmic = levels.spacing == Spacing::logarithmic;
-  const auto pass =
-      rule == AlphaRule::exact
-          ? (logarithmic ? window_pass<true, AlphaRule::exact> : window_pass<false, AlphaRule::exact>)
-          : (logarithmic ? window_pass<true, AlphaRule::released> : window_pass<false, AlphaRule::released>);
+  const auto pass = rule == AlphaRule::exact
+                        ? (logarithmic ? window_pass<true, AlphaRule::exact> : window_pass<false, AlphaRule::exact>)
+                        : (logarithmic ? window_pass<true, AlphaRule::released> : window_pass<false, AlphaRule::released>);
   return pass(w, v, n, low, high, rounding_of(levels), sums, near_magnitude, near_curvature);
 }
 
-BlockSums sums(const Levels& levels, AlphaRule rule, const float* magnitude, const float* curvatures, std::size_t n, float inverse) {
+BlockSums sums(const Levels& levels, AlphaRule rule, const float* magnitude, const float* curvatures, std::size_t n,
+               float inverse) {
   const bool logarithmic = levels.spacing == Spacing::logarithmic;
   const auto pass = rule == AlphaRule::exact
                         ? (logarithmic ? sums_pass<true, AlphaRule::exact> : sums_pass<false, AlphaRule::exact>)

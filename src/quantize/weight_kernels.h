@@ -24,10 +24,10 @@ struct WeightKernels {
   /// Σ d|w|, Σ d
   BlockSums (*mean)(const float* w, const float* v, std::size_t n);
 
-  /// Σ d q|w| and Σ d q² (or Σ d q) over the weights whose q is the same at low and at high, hence between them: rounding is monotone.
-  /// The m others go to near_magnitude and near_curvature, which hold n + 16 floats; returns m.
-  std::size_t (*window)(const Levels&, AlphaRule, const float* w, const float* v, std::size_t n, float low, float high, BlockSums* sums,
-                        float* near_magnitude, float* near_curvature);
+  /// Σ d q|w| and Σ d q² (or Σ d q) over the weights whose q is the same at low and at high, hence between them: rounding is
+  /// monotone. The m others go to near_magnitude and near_curvature, which hold n + 16 floats; returns m.
+  std::size_t (*window)(const Levels&, AlphaRule, const float* w, const float* v, std::size_t n, float low, float high,
+                        BlockSums* sums, float* near_magnitude, float* near_curvature);
 
   /// The same sums over all of n pairs |w|, d.
   BlockSums (*sums)(const Levels&, AlphaRule, const float* magnitude, const float* curvature, std::size_t n, float inverse);

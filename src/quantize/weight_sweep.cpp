@@ -65,10 +65,7 @@ struct Ranges {
     }
   }
 
-  std::size_t index(float magnitude) const {
-    const std::uint32_t range = range_of(magnitude);
-    return range < lowest ? 0 : range - lowest + 1;
-  }
+  std::size_t index(float magnitude) const { return std::max(range_of(magnitude) + 1, lowest) - lowest; }
 
   /// The best end of a range.
   Optimum best_end() {
@@ -87,7 +84,8 @@ struct Ranges {
   std::vector<char> may_beat(const Optimum& best) const {
     std::vector<char> may(sums.size());
     for (std::size_t r = 1; r < sums.size(); ++r)
-      may[r] = sums[r].c > 0 && bound_inside(above[r], sums[r], upper_end(lowest + static_cast<std::uint32_t>(r) - 1)) > best.gain * (1 - 1e-12);
+      may[r] = sums[r].c > 0 &&
+               bound_inside(above[r], sums[r], upper_end(lowest + static_cast<std::uint32_t>(r) - 1)) > best.gain * (1 - 1e-12);
     return may;
   }
 };
@@ -151,7 +149,8 @@ std::vector<double> magnitudes(const Levels& levels) {
   assert(levels.spacing != Spacing::sign);
   std::vector<double> all;
   for (int r = 0; r <= levels.k; ++r)
-    all.push_back(levels.spacing == Spacing::uniform ? static_cast<double>(r) / levels.k : static_cast<double>(levels.magnitude(r)));
+    all.push_back(levels.spacing == Spacing::uniform ? static_cast<double>(r) / levels.k
+                                                     : static_cast<double>(levels.magnitude(r)));
   return all;
 }
 
@@ -170,6 +169,60 @@ Optimum exact_ternary(std::span<const float> w, std::span<const float> v) {
   // α* is the mean of the largest |w|, so at least the mean of all, and what it keeps is at least α*/2.
   const float negligible = static_cast<float>(0.499999 * (all.p / all.c));
   return w.size() < sort_all ? by_sorting(w, v) : by_ranges(w, v, range_of(negligible), range_of(largest));
+}
+
+double objective(std::span<const float> w, std::span<const float> v, std::span<const float> quantized) {
+  double sum = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double error = static_cast<double>(w[i]) - quantized[i];
+    sum += curvature(v, i) * error * error;
+  }
+  return sum;
+}
+
+BlockSums sums_ref(const Levels& levels, AlphaRule rule, std::span<const float> w, std::span<const float> v, float alpha) {
+  BlockSums sums;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const float magnitude = std::fabs(w[i]);
+    const int r = levels.nearest(magnitude * levels.inverse(alpha));
+    const double q = levels.spacing == Spacing::uniform ? r : static_cast<double>(levels.magnitude(r)), d = curvature(v, i);
+    sums.numerator += d * q * magnitude;
+    sums.denominator += d * (rule == AlphaRule::exact ? q * q : q);
+  }
+  return sums;
+}
+
+namespace {
+
+/// 0 if all codes are 0.
+float alternate_ref(const Levels& levels, AlphaRule rule, std::span<const float> w, std::span<const float> v, float alpha,
+                    int passes) {
+  while (passes-- > 0) {
+    const BlockSums sums = sums_ref(levels, rule, w, v, alpha);
+    if (sums.denominator == 0) return 0;
+    const double unit = rule == AlphaRule::exact ? levels.top() : 1.0;
+    const float next = static_cast<float>(unit * sums.numerator / sums.denominator);
+    const bool settled = !(std::fabs(next - alpha) > 1e-6f * next);
+    alpha = next;
+    if (settled) break;
+  }
+  return alpha;
+}
+
+}  // namespace
+
+float solve_ref(const Levels& levels, AlphaRule rule, std::span<const float> w, std::span<const float> v, float previous) {
+  Prefix all;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    all.p += static_cast<double>(curvature(v, i)) * std::fabs(w[i]);
+    all.c += curvature(v, i);
+  }
+  if (all.p == 0) return 0;
+  const float mean = static_cast<float>(all.p / all.c);
+  if (levels.spacing == Spacing::sign) return mean;
+  float alpha = previous > 0 ? alternate_ref(levels, rule, w, v, previous, 10) : 0;
+  for (float start = 2 * mean; alpha == 0; start /= 2) alpha = alternate_ref(levels, rule, w, v, start, 100);
+  return alpha;
 }
 
 }  // namespace qsweep

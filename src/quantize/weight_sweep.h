@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "quantize/levels.h"
+#include "quantize/weight_kernels.h"
 
 /// Exact minimisers of ‖w − αb‖²_D over α > 0 and b ∈ S_w^n, which alternation may miss.
 ///   For fixed b the best α = Σ d b w/Σ d b² lowers ‖w‖²_D by (Σ d b w)²/Σ d b²: maximise that.
@@ -28,5 +29,12 @@ std::vector<double> magnitudes(const Levels&);
 /// O(n) on usual tensors: sums over narrow ranges of |w| bound P²/C inside each, and only ranges that may hold j* are sorted.
 /// NaN if a value is not finite.
 Optimum exact_ternary(std::span<const float> w, std::span<const float> v);
+
+/// ‖w − ŵ‖²_D
+double objective(std::span<const float> w, std::span<const float> v, std::span<const float> quantized);
+
+/// Plain references of WeightQuantizer::solve for sign, uniform and logarithmic levels: the textbook loop, element by element.
+BlockSums sums_ref(const Levels&, AlphaRule, std::span<const float> w, std::span<const float> v, float alpha);
+float solve_ref(const Levels&, AlphaRule, std::span<const float> w, std::span<const float> v, float previous);
 
 }  // namespace qsweep

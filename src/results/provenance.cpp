@@ -30,7 +30,7 @@ std::string quoted(const std::string& word) {
 
 std::string join(const std::vector<std::string>& words) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + quoted(word);
+  for (const std::string& word : words) text.append(text.empty() ? "" : " ").append(quoted(word));
   return text;
 }
 

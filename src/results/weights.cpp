@@ -56,7 +56,7 @@ std::vector<std::size_t> shape_of(const Record& run, const std::string& tensor, 
 }  // namespace
 
 Dataset weights_dataset(const std::string& tensor, std::vector<std::size_t> shape, std::span<const float> values) {
-  return {"final/weights/" + tensor, "1", "full-precision weights " + tensor, std::move(shape),
+  return {"final/weights/" + tensor, "weight", "full-precision " + tensor, std::move(shape),
           std::vector<float>(values.begin(), values.end())};
 }
 
@@ -108,15 +108,17 @@ std::vector<Dataset> quantized_weights_datasets(const std::string& tensor, const
   if (!consistent(quantized))
     throw std::invalid_argument("results: codes, levels, bits and shape of " + tensor + " contradict each other");
   std::vector<std::uint8_t> packed = pack_bits(quantized.codes, quantized.bits);
-  Dataset codes{
-      group(tensor) + "codes", "1", "bit-packed codes of quantized weights " + tensor, {packed.size()}, std::move(packed)};
+  Dataset codes{group(tensor) + "codes", "1", "bit-packed codes of quantized " + tensor, {packed.size()}, std::move(packed)};
   codes.attributes = {{"bits", std::int64_t{quantized.bits}},
                       {"shape", std::vector<std::int64_t>(quantized.shape.begin(), quantized.shape.end())}};
   const std::vector<std::size_t> level_shape{quantized.levels.size()};
-  return {
-      std::move(codes), Dataset{group(tensor) + "levels", "1", "quantization levels of " + tensor, level_shape, quantized.levels},
-      Dataset{
-          group(tensor) + "scale", "1", "scale of the quantization levels of " + tensor, {}, std::vector<float>{quantized.scale}}};
+  return {std::move(codes),
+          Dataset{group(tensor) + "levels", "1", "quantization levels of " + tensor, level_shape, quantized.levels},
+          Dataset{group(tensor) + "scale",
+                  "weight",
+                  "scale of the quantization levels of " + tensor,
+                  {},
+                  std::vector<float>{quantized.scale}}};
 }
 
 QuantizedTensor quantized_tensor(const Record& run, const std::string& tensor) {

@@ -139,7 +139,7 @@ std::string bound_report(const BoundRequest& in) {
   settings_part(table, in);
   constants_part(table, b, in.iterations);
   bound_part(table, b, in.iterations, in.workers);
-  table.title("Source: Hou, Zhang, Kwok 2019. Repaired: Δ_w = 2 for LAB, √(1 + ln T) in place of");
+  table.title("Source: Hou, Zhang, Kwok 2019. Repaired: Δ_w = 2 for LAB, √(1 + ln T) instead of");
   table.title("lemma 2, ε; promised with v ← max(v_prev, v) and projection (docs/bounds.md).");
   if (b.delta_g > 0) table.title("Quantized gradients: in expectation over the rounding.");
   if (in.workers > 1) table.title("Remark 1 assumes independent zero-mean gradients and a fixed batch per worker.");

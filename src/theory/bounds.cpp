@@ -55,7 +55,7 @@ double proposition2_tight(double c, double delta_g) {
 
 double proposition3(double d, double sigma, double c) { return d * sigma * sigma * sqrt_2_over_pi * clip_integral(c); }
 
-// F(c) = √(8π)·… = √(π/2)·4·i²erfc(z), z = c/√2, with iⁿerfc the repeated integrals of erfc, iⁿ⁻² = 2n·iⁿ + 2z·iⁿ⁻¹. The closed
+// F(c) = √(8π)·i²erfc(z), z = c/√2, with iⁿerfc the repeated integrals of erfc, iⁿ⁻² = 2n·iⁿ + 2z·iⁿ⁻¹. The closed
 // form cancels (two terms near c·exp(−c²/2), difference smaller by c⁴/2); run backward the recurrence adds positive terms only, and
 // ρ_n = iⁿ/iⁿ⁻¹ = 1/(2z + 2(n+1)·ρ_{n+1}) forgets its start like exp(−2z√(2n)): below 1e-20 for 200 terms from c = 2 on.
 double clip_integral(double c) {

@@ -19,7 +19,7 @@ struct LargestEigenvalue {
 
 /// matrix [n, n] row-major, symmetric positive semidefinite, finite. Stops when r ≤ tolerance·θ, at the latest after n steps.
 /// n = 0 or a zero matrix: 0. Memory: (steps + 1)·n doubles, and n² more for float.
-LargestEigenvalue largest_eigenvalue(std::span<const double> matrix, std::size_t n, double tolerance = 1e-4);
-LargestEigenvalue largest_eigenvalue(std::span<const float> matrix, std::size_t n, double tolerance = 1e-4);
+LargestEigenvalue largest_eigenvalue(std::span<const double> matrix, std::size_t n, double tolerance = 1e-3);
+LargestEigenvalue largest_eigenvalue(std::span<const float> matrix, std::size_t n, double tolerance = 1e-3);
 
 }  // namespace qsweep

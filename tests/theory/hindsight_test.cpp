@@ -128,8 +128,12 @@ void expect_optimal(const Problem& p, const Hindsight& found, double r) {
     double q = -p.b[i];
     for (std::size_t j = 0; j < d; ++j) q += p.A[i * d + j] * found.w[j];
     EXPECT_LE(std::abs(found.w[i]), r);
-    if (found.w[i] > -r) EXPECT_LE(q, 1e-9 * unit) << i;
-    if (found.w[i] < r) EXPECT_GE(q, -1e-9 * unit) << i;
+    if (found.w[i] > -r) {
+      EXPECT_LE(q, 1e-9 * unit) << i;
+    }
+    if (found.w[i] < r) {
+      EXPECT_GE(q, -1e-9 * unit) << i;
+    }
   }
   EXPECT_LE(found.kkt_residual, 1e-10);
 }

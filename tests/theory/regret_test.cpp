@@ -20,7 +20,9 @@ void expect_links(const Scenario& s, bool in_expectation_only = false) {
   const History h = simulate(s, comparator(s));
   for (const std::size_t T : {std::size_t{1}, std::size_t{2}, std::size_t{7}, s.T / 2, s.T}) {
     const Bounds b = recompute(h, s.settings(), T);
-    if (!in_expectation_only) EXPECT_LE(b.R, b.U1) << s.weights << ", T = " << T;
+    if (!in_expectation_only) {
+      EXPECT_LE(b.R, b.U1) << s.weights << ", T = " << T;
+    }
     if (s.max_form && s.adaptive) {
       EXPECT_LE(b.U1, b.U2) << s.weights << ", T = " << T;
       EXPECT_LE(b.U2, b.U3 * (1 + 1e-14)) << s.weights << ", T = " << T;
@@ -101,6 +103,21 @@ TEST(RegretMeter, U1_is_attained) {
   EXPECT_TRUE(std::isnan(meter.bounds().u2));
 }
 
+// f(w) = w²/2, w kept at 0.4 by a gradient of 0, u = 0: without the term that the vanished gradient is charged to, the bound is
+// false.
+TEST(RegretMeter, each_error_term_is_needed) {
+  const float w = 0.4F, zero = 0;
+  const auto run = [&](float w_hat, double lipschitz, double clip_error) {
+    RegretMeter meter({.dimension = 1, .eta = 1, .step = RegretSettings::Step::gradient, .inverse_sqrt = false});
+    for (int t = 0; t < 100; ++t) meter.add({w * w / 2, 0, {&w, 1}, {&w_hat, 1}, {&zero, 1}, {}, 1, lipschitz, 0.0, clip_error});
+    return meter.bounds();
+  };
+  const RegretBounds rounded = run(0, 1, 0), cut = run(w, 1, w), neither = run(0, 0, 0);  // ŵ = 0; all clipped away
+  EXPECT_LE(rounded.average_regret, rounded.u1);
+  EXPECT_LE(cut.average_regret, cut.u1);
+  EXPECT_GT(neither.average_regret, neither.u1);
+}
+
 // Reddi, Kale, Kumar 2018, theorem 1: f_t(w) = C·w for t ≡ 1 (mod 3), else −w, on [−1, 1], β = 1/(1+C²). With the average form of v
 // the iterate is driven to +1 and the regret is linear, above U2; U1 still holds. The maximum form obeys all links.
 TEST(RegretMeter, average_second_moment_breaks_U2_but_not_U1) {
@@ -123,7 +140,9 @@ TEST(RegretMeter, average_second_moment_breaks_U2_but_not_U1) {
     EXPECT_EQ(b.u1 <= b.u2, max_form);
     EXPECT_EQ(b.average_regret <= b.u2, max_form);
     EXPECT_EQ(meter.u2_u3_hold(), max_form);
-    if (!max_form) EXPECT_GT(w, 0.9);  // driven to the wrong side
+    if (!max_form) {  // driven to the wrong side
+      EXPECT_GT(w, 0.9);
+    }
   }
 }
 
