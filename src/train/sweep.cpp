@@ -96,7 +96,7 @@ class TeamSweep {
 
   std::optional<InitialWeights> initial_weights(const RunPlan& run, const Settings& settings) const {
     if (!run.reference && settings.model.initial.empty()) return std::nullopt;
-    const auto [file, id] = run.reference ? std::pair(file_of(grid_.runs()[*run.reference]), std::string()) : initial_file(settings.model.initial);
+    const auto [file, id] = run.reference ? std::pair(file_of(grid_.runs()[*run.reference]).string(), std::string()) : initial_file(settings.model.initial);
     InitialWeights initial;
     for (auto& [name, tensor] : read_weights(file, id)) initial[name] = {std::move(tensor.shape), std::move(tensor.values)};
     return initial;
