@@ -206,7 +206,7 @@ std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) 
   return order;
 }
 
-void run_sweep(const Experiment&, const Grid& grid, const SweepOptions& options, const Team& world) {
+void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world) {
   const fs::path folder = options.out / grid.name();
   const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
   world.on_root([&] {
