@@ -57,7 +57,7 @@ inline void store(Lanes words01, Lanes words23, std::uint32_t* out) {
 }
 #endif
 
-constexpr int rounds = 10, side_by_side = 2;
+constexpr int rounds = 10, side_by_side = 4;
 
 /// The key of each round, the same for all blocks: in memory, where a broadcast costs no more than the load.
 struct RoundKeys {
