@@ -396,29 +396,35 @@ TEST(StochasticQuantizer, lattice_points_are_unchanged) {
 // ------------------------------------------------------------------------------------------------- the random tail
 
 TEST(StochasticQuantizer, the_tail_decides_where_the_first_half_does_not) {
-  // With s = k = 1 the threshold of element i is 2³²·g_i. Make its upper half the very half that element i draws, so that only
-  // the tail can decide: threshold 2¹⁶·half + 2¹⁵ is rounded up to if and only if the tail is below 2¹⁵.
+  // With s = k = 3 element i lies at x = |g_i|, and its threshold is 2³²·(x − ⌊x⌋). Make the upper half of the threshold the very
+  // half that element i draws, so that only the tail can decide: 2¹⁶·half + 2¹⁵ is rounded up to if and only if the tail is below
+  // 2¹⁵. Where a float can hold 32 bits (half < 2⁸, below the first code), threshold = the number drawn, or that plus one.
   const RoundingDraws draws(21, 3, 17);
-  std::vector<float> g(5001);
+  std::vector<float> g(20'001);
   std::vector<int> expected(g.size());
-  int ups = 0;
+  std::uint64_t expected_squares = 0;
+  int edges[2] = {0, 0};
   for (std::size_t i = 0; i < g.size(); ++i) {
-    const int shift = 16 * static_cast<int>(i % 2);
-    const std::uint32_t half = draws.half.word(i / 2) >> shift & 0xFFFF, tail = draws.tail.word(i / 2) >> shift & 0xFFFF;
-    g[i] = (static_cast<float>(half) * 65536 + 32768) * 0x1p-32F * (i % 3 == 0 ? -1.0F : 1.0F);
-    expected[i] = tail >= 32768 ? 0 : i % 3 == 0 ? -1 : 1;
-    ups += std::abs(expected[i]);
+    const std::uint32_t drawn = rounding_bits_ref(draws, i);
+    const bool edge = drawn < 1U << 24, above = i % 5 < 2;
+    const std::uint32_t threshold = edge ? drawn + (above ? 1 : 0) : (drawn & 0xFFFF0000U) + 0x8000U;
+    const int low = edge ? 0 : static_cast<int>(i % 3), sign = i % 7 < 3 ? -1 : 1;
+    g[i] = static_cast<float>(sign * (low + threshold * 0x1p-32));
+    ASSERT_EQ(g[i], sign * (low + threshold * 0x1p-32)) << "a float holds the position";
+    expected[i] = sign * (low + (edge ? above : (drawn & 0xFFFFU) < 0x8000U));
+    expected_squares += static_cast<std::uint64_t>(expected[i] * expected[i]);
+    edges[above] += edge;
   }
+  EXPECT_GT(std::min(edges[0], edges[1]), 10);
   Segment s(0, g.size(), statistics(g), no_clip);
-  s.scale = 1;
+  s.scale = 3;
   for (const Simd level : levels()) {
-    const StochasticQuantizer q(2, level);
+    const StochasticQuantizer q(3, level);
     EXPECT_EQ(encoded(q, g, std::span(&s, 1), draws), expected) << name(level);
     std::vector<std::uint64_t> words(q.fields(4).words(g.size())), squares(1);
     q.encode_add(g, std::span(&s, 1), draws, q.fields(4), 0, g.size(), words, squares);
-    EXPECT_EQ(squares[0], static_cast<std::uint64_t>(ups)) << name(level);
+    EXPECT_EQ(squares[0], expected_squares) << name(level);
   }
-  EXPECT_NEAR(ups, 2500.5, 6 * std::sqrt(5001) / 2) << "both outcomes occur";
 }
 
 // ------------------------------------------------------------------------------------------- mean and variance, Lemma 3
