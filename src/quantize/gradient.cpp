@@ -156,7 +156,7 @@ void StochasticQuantizer::decode_narrow(std::span<const std::uint64_t> words, st
 
 void StochasticQuantizer::decode_mean_wide(std::span<const std::uint64_t> words, std::span<const Segment> segments, int workers,
                                            std::size_t first, std::size_t last, std::span<float> mean) const {
-  std::array<std::uint32_t, block_elements> codes;
+  std::array<std::uint32_t, block_elements + 1> codes;
   const Fields fields = this->fields(workers);
   const int zero = max_code_ * workers;
   const std::size_t step = block_of(fields);

@@ -22,6 +22,12 @@ using Floats [[gnu::vector_size(4 * register_doubles)]] = float;
 using Doubles [[gnu::vector_size(8 * register_doubles)]] = double;
 using Bits [[gnu::vector_size(4 * register_doubles)]] = std::uint32_t;
 
+#if defined(QSWEEP_SIMD_avx512)
+inline Doubles widen(Floats x) { return _mm512_cvtps_pd(x); }  // one instruction, where GCC 12 splits the conversion in four
+#else
+inline Doubles widen(Floats x) { return __builtin_convertvector(x, Doubles); }
+#endif
+
 /// Running maximum and sums of `register_doubles` lanes: as many vectors as make sixteen lanes.
 struct Running {
   Bits largest;
@@ -34,7 +40,7 @@ struct Running {
     __builtin_memcpy(&bits, g, sizeof bits);
     bits &= 0x7FFFFFFFU;
     largest = bits > largest ? bits : largest;
-    const Doubles wide = __builtin_convertvector(x, Doubles);
+    const Doubles wide = widen(x);
     sum += wide;
     squares += wide * wide;  // x² of a float is exact in double
   }
@@ -150,7 +156,7 @@ QuantizedBlock quantize(const float* g, std::size_t size, const Rounding& r, con
   for (std::size_t i = 0; i < size; i += group) {
     const std::size_t end = i + group < size ? i + group : size;
     for (std::size_t line = i; line < end; line += 16)
-      __builtin_prefetch(g + 4096 + line);  // the next block, while this one computes
+      __builtin_prefetch(g + 4096 + line, 0, 2);  // the next block, while this one computes
     const Group done = quantize_group(g + i, end - i, positions, r.max_code, draw + i, code + i);
     result.squared_codes += static_cast<std::uint64_t>(done.squared_codes);
     if (done.undecided)  // about one group in 256
@@ -174,6 +180,12 @@ void unpack(const std::uint64_t* word, std::size_t words, int width, int per_wor
   const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
   for (std::size_t w = 0; w < words; ++w, code += per_word)
     for (int j = 0; j < per_word; ++j) code[j] = static_cast<std::uint8_t>(word[w] >> (width * j) & mask);
+}
+
+void unpack_wide(const std::uint64_t* word, std::size_t words, int width, int per_word, std::uint32_t* code) {
+  const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
+  for (std::size_t w = 0; w < words; ++w, code += per_word)
+    for (int j = 0; j < per_word; ++j) code[j] = static_cast<std::uint32_t>(word[w] >> (width * j) & mask);
 }
 
 #else  // BMI2: pext gathers the low bits of eight bytes, pdep spreads fields over bytes
@@ -226,13 +238,16 @@ void unpack(const std::uint64_t* word, std::size_t words, int width, int per_wor
     }
 }
 
-#endif
-
 void unpack_wide(const std::uint64_t* word, std::size_t words, int width, int per_word, std::uint32_t* code) {
-  const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
+  const std::uint64_t two = comb(width, 32, 2);
   for (std::size_t w = 0; w < words; ++w, code += per_word)
-    for (int j = 0; j < per_word; ++j) code[j] = static_cast<std::uint32_t>(word[w] >> (width * j) & mask);
+    for (int j = 0; j < per_word; j += 2) {
+      const std::uint64_t numbers = _pdep_u64(word[w] >> (j * width), two);
+      __builtin_memcpy(code + j, &numbers, sizeof numbers);
+    }
 }
+
+#endif
 
 #if defined(QSWEEP_SIMD_avx512)
 /// A table of up to 32·pairs floats in registers: each pair looks up 32 entries, and the code's upper bits choose the pair.

@@ -36,7 +36,7 @@ struct GradientKernels {
   void (*pack_add)(const std::uint8_t* code, std::size_t words, int width, int per_word, std::uint64_t* word);
   /// code[…] = fields of word[j], for j < words, width ≤ 8; 8 bytes after the last code may be written
   void (*unpack)(const std::uint64_t* word, std::size_t words, int width, int per_word, std::uint8_t* code);
-  /// the same for any width
+  /// the same for any width up to 32; one more code may be written
   void (*unpack_wide)(const std::uint64_t* word, std::size_t words, int width, int per_word, std::uint32_t* code);
   /// out[i] = table[code[i]];  table has `entries` floats, every code is below
   void (*look_up)(const std::uint8_t* code, std::size_t size, const float* table, std::size_t entries, float* out);

@@ -127,9 +127,10 @@ TEST(GradientKernels, pack_and_unpack_equal_their_references) {
 
         std::vector<std::uint64_t> full(words, ~0ULL);  // also bits beyond the last field
         for (std::size_t w = 0; w < words; ++w) full[w] ^= expected[w];
-        std::vector<std::uint32_t> wide(size), wide_expected(size);
+        std::vector<std::uint32_t> wide(size + 1), wide_expected(size);
         unpack_ref<std::uint32_t>(full, fields, wide_expected);
         kernels->unpack_wide(full.data(), words, width, fields.per_word, wide.data());
+        wide.pop_back();
         EXPECT_EQ(wide, wide_expected) << width;
         if (width <= 8) {
           std::vector<std::uint8_t> narrow(size + 8);
