@@ -5,6 +5,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "base/blocks.h"
@@ -41,8 +42,11 @@ void for_parts(std::span<const Segment> segments, std::size_t first, std::size_t
   }
 }
 
-/// Elements in a block of whole words.
-std::size_t block_of(Fields fields) { return block_elements / fields.per_word * fields.per_word; }
+/// Elements in a block: whole words, and whole groups of 64 elements, so that no block ends in a slow remainder.
+std::size_t block_of(Fields fields) {
+  const std::size_t unit = std::lcm(static_cast<std::size_t>(fields.per_word), std::size_t{64});  // at most 21·64
+  return block_elements / unit * unit;
+}
 
 /// The second half of the comparison, for an element whose first 16 bits equal those of its threshold: does the tail round up?
 bool tail_rounds_up(float g, const Rounding& rounding, const Stream& tail, std::size_t i) {
