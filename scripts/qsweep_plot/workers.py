@@ -1,0 +1,95 @@
+"""Weak scaling: the same mini-batch on each of N workers.
+
+Remark 1: with independent gradients the convergence term falls as 1/√(TN), so the iterations to a level fall as 1/N.
+Source: Hou, Zhang, Kwok 2019, Remark 1.
+"""
+import numpy
+
+from . import style
+from .reading import number
+from .series import choose, finals, group, iterations_to, mean, values
+
+AXES = ("workers.count", "gradients.quantizer", "gradients.clip")
+SATURATED = 1.5  # times the iterations that 1/N predicts from the smallest N
+
+
+def target_level(runs, name):
+    """A level that all completed runs reach: 2 % above the highest of their lowest values."""
+    lowest = [c.y.min() for c in (r.curve(name) for r in runs if not r.diverged) if c]
+    return 1.02 * max(lowest) if lowest else numpy.nan
+
+
+def gradient_series(runs):
+    """[(name, runs)] by gradient quantizer and clipping."""
+    return [(style.gradients(members[0]), members) for _, members in group(runs, *AXES[1:])]
+
+
+def steps_to_target(members, counts, name, target):
+    """N -> iterations to the target, seed by seed."""
+    found = {}
+    for count in counts:
+        curves = [r.curve(name) for r in members if r.key(AXES[0]) == count and not r.diverged]
+        times = numpy.array([iterations_to(c, target) for c in curves if c])
+        found[count] = times[numpy.isfinite(times)]
+    return found
+
+
+def saturation(steps):
+    """What the steps say against 1/N: (sentence, largest N that still follows)."""
+    known = [(number(n), s.mean()) for n, s in steps.items() if s.size and number(n)]
+    if len(known) < 2:
+        return ""
+    first_n, first = known[0]
+    follows = first_n
+    for n, t in known[1:]:
+        if t > SATURATED * first * first_n / n:
+            gain = max(first / s for _, s in known)
+            return (f"follows 1/N up to N = {follows:g}; from N = {n:g} on it takes more than {SATURATED:g} times the predicted iterations "
+                    f"(largest speed-up ×{gain:.3g} of ×{known[-1][0] / first_n:g})")
+        follows = n
+    return f"follows 1/N up to N = {follows:g} (speed-up ×{first / known[-1][1]:.3g} of ×{known[-1][0] / first_n:g})"
+
+
+def workers_linear(results):
+    name = "average_loss"
+    runs, extras, note = choose(results, *AXES)
+    counts = values(runs, AXES[0])
+    colour, series = style.colours(counts), gradient_series(runs)
+    lines = {label: style.DASHES[i % len(style.DASHES)] for i, (label, _) in enumerate(series)}
+    target = target_level(runs, name)
+    figure, ((loss, steps_axis, level),) = style.canvas(1, 3, height=4.0)
+    for label, members in series:
+        for count in counts:
+            style.draw_mean(loss, mean([r for r in members if r.key(AXES[0]) == count], name), colour[count], lines[label])
+    style.draw_apart(loss, extras, name)
+    if not loss.get_lines():
+        for ax in (loss, steps_axis, level):
+            style.empty(ax, "no average_loss in this file")
+        return style.finish(figure, results, "scaling with the number of workers N", (), (), note)
+    style.panel(loss, "a", "Average training loss", results.label("iteration"), results.label(name))
+    style.logarithmic(loss, "x")
+    style.log_if_wide(loss, "y")
+    loss.axhline(target, color=style.GREY, lw=.9, ls=(0, (3, 2)))
+    loss.annotate(f"target {target:.3g}", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8, color=style.GREY)
+    sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' lowest values, so that all reach it."]
+    numbers = [number(c) for c in counts]
+    for i, (label, members) in enumerate(series):
+        steps = steps_to_target(members, counts, name, target)
+        shade = style.CATEGORICAL[i % len(style.CATEGORICAL)]
+        style.draw_points(steps_axis, numbers, list(steps.values()), shade, lines[label], "os^Dvphd"[i % 8], label)
+        known = [(number(n), s.mean()) for n, s in steps.items() if s.size]
+        if known:
+            steps_axis.plot(numbers, [known[0][0] * known[0][1] / n for n in numbers], color=shade, lw=.9, ls=(0, (1, 1.5)))
+        verdict = saturation(steps)
+        sentences.append(f"{label} {verdict}." if verdict else "")
+        style.draw_points(level, numbers, [finals([r for r in members if r.key(AXES[0]) == c], name) for c in counts], shade, lines[label],
+                          "os^Dvphd"[i % 8], label)
+    steps_axis.plot([], [], color=".3", lw=.9, ls=(0, (1, 1.5)), label="1/N (Remark 1)")
+    style.panel(steps_axis, "b", f"Iterations to {target:.3g}", None, results.label("iteration"))
+    style.logarithmic(steps_axis, "y")
+    style.panel(level, "c", "Final level", None, "final " + results.label(name))
+    for ax in (steps_axis, level):
+        style.value_axis(ax, numbers, "workers N")
+        ax.legend(loc="best")
+    handles = style.colour_key(colour, lambda n: f"N = {n}") + style.style_key(lines, lambda label: label)
+    return style.finish(figure, results, "scaling with the number of workers N", sentences, handles, note)
