@@ -79,7 +79,7 @@ def clipping_linear(results):
     if loss.get_lines():
         style.panel(loss, "a", "Average training loss" + at, results.label("iteration"), results.label("average_loss"))
         style.logarithmic(loss, "x")
-        style.log_if_wide(loss, "y")
+        style.log_if_wide(loss, "y", style.WIDE_LOSS)
         if apart:
             loss.legend(loc="best")
     else:
@@ -108,7 +108,7 @@ def ratio_over_c(ax, series, d, several):
         style.draw_points(ax, [i], [sample], s.colour, "none", "o")
         limit = ratio_limit(s.c, s.delta, d)
         if numpy.isfinite(limit):
-            ax.plot([i - .28, i + .28], [limit] * 2, color=s.colour, ls=(0, (3, 1.5)) if s.c is not None else (0, (1, 1.2)), lw=1.8)
+            ax.plot([i - .28, i + .28], [limit] * 2, color=s.colour, ls=style.DASHED if s.c is not None else style.DOTTED, lw=1.8)
     if measured:
         ax.set_xticks(range(len(measured)))
         ax.set_xticklabels([s.name(several).replace(", ", "\n") for s, _ in measured])
@@ -125,39 +125,44 @@ def ratio_over_d(ax, runs, dimensions):
         sample = [[mean_over_run(r, "gradient_norm_ratio") for r in s.runs if r.key(AXES[2]) == d] for d in dimensions]
         style.draw_points(ax, numbers, sample, s.colour, s.line)
         ax.plot(numbers, [ratio_limit(s.c, s.delta, d) for d in numbers], color=s.colour, lw=1.3,
-                ls=(0, (3, 1.5)) if s.c is not None else (0, (1, 1.2)))
+                ls=style.DASHED if s.c is not None else style.DOTTED)
     style.value_axis(ax, numbers, "dimension d")
     if ax.get_lines():
         legend_lines(ax)
 
 
 def legend_lines(ax):
-    for dash, label in (((0, (3, 1.5)), r"Proposition 2, at most: $\sqrt{2/\pi}\,c\,\Delta_g + 1$"),
-                        ((0, (1, 1.2)), "Proposition 1, at most (no clipping)")):
+    for dash, label in ((style.DASHED, r"Proposition 2, at most: $\sqrt{2/\pi}\,c\,\Delta_g + 1$"),
+                        (style.DOTTED, "Proposition 1, at most (no clipping)")):
         ax.plot([], [], color=".3", ls=dash, lw=1.3, label=label)
     ax.plot([], [], color=".3", marker="o", ls="none", ms=5, label="measured")
 
 
 def level_panel(ax, runs, dimensions, several, results):
-    """Final loss against the relative clipping error √(√(2/π)·F(c)), to which Theorem 3's floor is proportional."""
-    markers = dict(zip(dimensions, "os^Dvphd"))
+    """Final loss against the relative clipping error √(√(2/π)·F(c)), to which Theorem 3's floor is proportional.
+
+    With several d each is over the level of full-precision gradients at that d, if the file has them all: else their levels hide the rest."""
+    markers = dict(zip(dimensions, style.MARKERS))
+    full = {d: finals([r for r in runs if r.key(AXES[2]) == d and r.key(AXES[1]) == "fp"], "average_loss") for d in dimensions}
+    relative = len(dimensions) > 1 and all(found.size for found in full.values())
     for d in dimensions:
+        unit = full[d].mean() if relative else 1.0
         for s in series_of([r for r in runs if r.key(AXES[2]) == d]):
-            sample = finals(s.runs, "average_loss")
+            sample = finals(s.runs, "average_loss") / unit
             if sample.size and not s.full:
                 style.draw_points(ax, [relative_error(s.c)], [sample], s.colour, "none", markers.get(d, "o"))
-            elif sample.size:
+            elif sample.size and not (relative and d != dimensions[0]):
                 ax.axhline(sample.mean(), color="black", lw=1, ls="-", zorder=1)
-                ax.annotate("G(FP)", (1, sample.mean()), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+                ax.annotate("G(FP)", (1, sample.mean()), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8)
     if not ax.get_lines():
         return style.empty(ax, "no final average_loss in this file")
-    style.panel(ax, "c", "Final level against the clipping error", r"relative clipping error $\sqrt{\sqrt{2/\pi}\,F(c)}$ of normal gradients",
-                "final " + results.label("average_loss"))
+    style.panel(ax, "c", "Final level against the clipping error", r"relative clipping error, $\sqrt{\sqrt{2/\pi}\,F(c)}$",
+                "final " + results.label("average_loss") + (", over that of G(FP)" if relative else ""))
     ax.margins(x=.12, y=.14)
     if len(dimensions) > 1:
         ax.legend(handles=[style.Line2D([], [], color=".3", marker=markers.get(d, "o"), ls="none", label=f"d = {d}") for d in dimensions],
                   loc="best")
-    style.log_if_wide(ax, "y")
+    style.log_if_wide(ax, "y", style.WIDE_LOSS)
     return None
 
 

@@ -1,7 +1,7 @@
 """Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model) and 3(b) (one hidden layer of d units).
 
 Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the same level
-is thus reached after at most factor² as many iterations.
+is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
 """
 import numpy
 
@@ -11,6 +11,7 @@ from .series import choose, finals, group, iterations_to, mean, mean_over_run, p
 
 AXES = ("model.dimension", "gradients.quantizer")
 WITHIN = .10  # "reached": within 10 % of the final level
+BOUNDS = (("u1", style.DASHED, "bound U1 (sharpest)"), ("printed", style.DOTTED, "bound as printed"))
 
 
 def slowdown_factor(run):
@@ -40,11 +41,10 @@ class Grid:
 
     def over_d(self, ax, sample, quantizers=None):
         """sample(runs of one cell) -> one number for each seed, drawn against d; a line for each quantizer."""
-        markers = dict(zip(self.quantizers, "os^Dvphd"))
-        for i, quantizer in enumerate(quantizers or self.quantizers):
-            grey = ".25" if quantizer == "fp" else style.CATEGORICAL[(self.quantizers.index(quantizer) - 1) % len(style.CATEGORICAL)]
-            style.draw_points(ax, [number(d) for d in self.dimensions], [sample(self.cell(d, quantizer)) for d in self.dimensions], grey,
-                              self.line[quantizer], markers.get(quantizer, "o"), label=f"G({style.quantizer(quantizer)})")
+        markers = dict(zip(self.quantizers, style.MARKERS))
+        for quantizer in quantizers or self.quantizers:
+            style.draw_points(ax, [number(d) for d in self.dimensions], [sample(self.cell(d, quantizer)) for d in self.dimensions],
+                              style.SHADES.get(quantizer, style.GREY), self.line[quantizer], markers.get(quantizer, "o"), label=f"G({style.quantizer(quantizer)})")
         style.value_axis(ax, [number(d) for d in self.dimensions], "dimension d")
 
     def legend(self):
@@ -68,36 +68,34 @@ def time_to_level(run, name, level):
 
 
 def regret_panel(ax, grid, results):
-    """Average regret and, dashed, the sharpest bound that is proved for the run (U1); dotted, the printed one."""
+    """Average regret below its bounds. Those of full precision would lie just under the others: only the last quantizer's are drawn."""
     for (d, quantizer), runs in grid.cells:
         style.draw_mean(ax, mean(runs, "average_regret"), grid.colour[d], grid.line[quantizer])
-        for bound, dash, width in (("u1", (0, (3, 1.5)), 1.1), ("printed", (0, (1, 1.5)), 1.1)):
+        for bound, dash, _ in BOUNDS:
             line = mean(runs, bound, "bound")
             if line is not None and quantizer == grid.quantizers[-1]:
-                ax.plot(line.x, line.mean, color=grid.colour[d], ls=dash, lw=width, alpha=.9)
+                ax.plot(line.x, line.mean, color=grid.colour[d], ls=dash, lw=1.1)
     if not ax.get_lines():
         return style.empty(ax, "no average_regret in this file")
     style.logarithmic(ax, "x")
     style.logarithmic(ax, "y")
-    style.panel(ax, "c", f"Regret below its bounds (for G({style.quantizer(grid.quantizers[-1])}))", results.label("iteration"),
+    style.panel(ax, "c", f"Average regret; bounds for G({style.quantizer(grid.quantizers[-1])})", results.label("iteration"),
                 results.label("average_regret"))
-    ax.legend(handles=[style.Line2D([], [], color=".3", ls=(0, (3, 1.5)), lw=1.1, label="bound U1 (Theorems 1, 2, as run)"),
-                       style.Line2D([], [], color=".3", ls=(0, (1, 1.5)), lw=1.1, label="bound as printed")], loc="best")
 
 
 def slowdown_panel(ax, grid, reached):
-    """Iterations with quantized gradients over iterations with full precision, seed by seed, against Theorem 2's factor²."""
+    """Iterations with quantized gradients over iterations with full precision, seed by seed, against the ratio that Theorem 2's bounds give."""
     ratios = {}
     for quantizer in [q for q in grid.quantizers if q != "fp"]:
         for d in grid.dimensions:
             pairs = paired(grid.cell(d, quantizer), grid.cell(d, "fp"), ("run.seed",))
             found = [reached(a) / reached(b) for a, b in pairs]
             ratios[quantizer, d] = [ratio for ratio in found if numpy.isfinite(ratio)]
-        style.draw_points(ax, [number(d) for d in grid.dimensions], [ratios[quantizer, d] or [numpy.nan] for d in grid.dimensions],
-                          "#0072B2", grid.line[quantizer], "s", label=f"measured, G({style.quantizer(quantizer)})")
+        style.draw_points(ax, [number(d) for d in grid.dimensions], [ratios[quantizer, d] for d in grid.dimensions],
+                          style.SHADES.get(quantizer, style.GREY), grid.line[quantizer], "s", label=f"measured, G({style.quantizer(quantizer)})")
         limit = [slowdown_factor(runs[0]) ** 2 if (runs := grid.cell(d, quantizer)) else numpy.nan for d in grid.dimensions]
-        ax.plot([number(d) for d in grid.dimensions], limit, color="#D55E00", ls=(0, (3, 1.5)), marker="_", ms=9,
-                label=f"Theorem 2, at most: G({style.quantizer(quantizer)})")
+        ax.plot([number(d) for d in grid.dimensions], limit, color=style.SHADES.get(quantizer, style.GREY), ls=style.DASHED, lw=1.2, marker=".",
+                label=f"ratio of Theorem 2's bounds, G({style.quantizer(quantizer)})")
     if not ax.get_lines():
         style.empty(ax, "needs runs with full-precision and with quantized gradients")
         return ratios
@@ -121,37 +119,42 @@ def dimension_linear(results):
             continue
         style.panel(ax, letter, title, results.label("iteration"), results.label(name))
         style.logarithmic(ax, "x")
-        style.log_if_wide(ax, "y")
+        style.log_if_wide(ax, "y", style.WIDE_LOSS)
         if apart:
             ax.legend(loc="best")
     regret_panel(regret, grid, results)
 
     grid.over_d(final, lambda runs: finals(runs, "average_loss"))
     style.panel(final, "d", "Final level", None, "final " + results.label("average_loss"))
-    style.log_if_wide(final, "y")
+    style.log_if_wide(final, "y", style.WIDE_LOSS)
     level = levels(grid, "average_loss")
 
     def reached(run):
         return time_to_level(run, "average_loss", level)
     grid.over_d(steps, lambda runs: [reached(run) for run in runs])
-    style.panel(steps, "e", f"Iterations to within {WITHIN:.0%} of the final level", None, results.label("iteration"))
+    style.panel(steps, "e", f"Iterations to within {WITHIN:.0%} of the final level", None, "iterations")
     if steps.get_lines():
         style.logarithmic(steps, "y")
     for ax in (final, steps):
         ax.legend(loc="best") if ax.get_lines() else style.empty(ax, "no average_loss in this file")
     ratios = slowdown_panel(slow, grid, reached)
     return style.finish(figure, results, "average training loss against dimension d (Figure 3a)", [slowdown_sentence(grid, ratios)],
-                        grid.legend(), grid.note)
+                        grid.legend() + bound_key(results), grid.note)
+
+
+def bound_key(results):
+    return [style.Line2D([], [], color="#333333", ls=dash, lw=1.1, label=label) for name, dash, label in BOUNDS
+            if any(run.curve(name, "bound") for run in results.runs)]
 
 
 def slowdown_sentence(grid, ratios):
     parts = []
     for quantizer in [q for q in grid.quantizers if q != "fp"]:
-        found = [f"×{numpy.mean(ratios[quantizer, d]):.2f} at d = {d} (Theorem 2: at most ×{slowdown_factor(grid.cell(d, quantizer)[0]) ** 2:.1f})"
+        found = [f"×{numpy.mean(ratios[quantizer, d]):.2f} at d = {d} (bounds: ×{slowdown_factor(grid.cell(d, quantizer)[0]) ** 2:.1f})"
                  for d in grid.dimensions if ratios.get((quantizer, d))]
         if found:
             shown = found if len(found) <= 4 else [found[0], found[-1]]
-            parts.append(f"G({style.quantizer(quantizer)}) needs " + ", ".join(shown) + " of the iterations of G(FP).")
+            parts.append(f"Iterations to the same level, G({style.quantizer(quantizer)}) over G(FP): " + ", ".join(shown) + ".")
     return " ".join(parts)
 
 
@@ -194,7 +197,7 @@ def dimension_mlp(results):
     apart = style.draw_apart(loss, grid.extras, "average_loss")
     if loss.get_lines():
         style.panel(loss, "a", "Training loss", results.label("iteration"), results.label("average_loss"))
-        style.log_if_wide(loss, "y")
+        style.log_if_wide(loss, "y", style.WIDE_LOSS)
         if apart:
             loss.legend(loc="best")
     else:
@@ -211,10 +214,10 @@ def dimension_mlp(results):
 
 def gap_panel(ax, grid, results):
     sentences = []
-    for i, quantizer in enumerate(q for q in grid.quantizers if q != "fp"):
+    for quantizer in [q for q in grid.quantizers if q != "fp"]:
         gap = gaps(grid, quantizer)
         if any(found.size for found in gap.values()):
-            style.draw_points(ax, [number(d) for d in gap], list(gap.values()), style.CATEGORICAL[i % 8], grid.line[quantizer], "s",
+            style.draw_points(ax, [number(d) for d in gap], list(gap.values()), style.SHADES.get(quantizer, style.GREY), grid.line[quantizer], "s",
                               f"{style.quantizer(quantizer)} − FP")
             sentences.append(trend_sentence(quantizer, gap))
     if not ax.get_lines():

@@ -97,12 +97,13 @@ def general(results):
             if curve == "average_regret":
                 draw_bounds(ax, here, colour)
             dress(ax, results, curve, curve_part, words(place) if place else "")
+        align(grid[q][:len(panels)])
     handles = style.colour_key(colour, lambda v: words([(axes[0], v)])) if axes else []
     if len(axes) > 1:
         handles += style.style_key(line, words)
     if "average_regret" in [c for c, _ in quantities]:
         handles.append(style.Line2D([], [], color=".3", ls=(0, (2, 1.6)), lw=.9, label="bound on the average regret"))
-    title = style.run_name(results.runs[0]) if len(results.runs) == 1 else f"{results.label(name, part)} by " + (", ".join(axes) or "run.seed")
+    title = style.run_name(results.runs[0]) if len(results.runs) == 1 else "by " + (", ".join(axes) or "run.seed")
     return style.finish(figure, results, title, (), handles)
 
 
@@ -111,14 +112,29 @@ def layout(panels, quantities):
     if panels == 1:
         figure, axes = style.canvas(1, quantities, width=max(7, 5 * quantities), height=4)
         return figure, [[axes[0][q]] for q in range(quantities)]
-    columns = min(panels, 3)
+    columns = panels if panels < 5 else 3
     rows = -(-panels // columns)
-    figure, axes = style.canvas(rows * quantities, columns, height=3.2 if rows * quantities < 4 else 2.7)
+    figure, axes = style.canvas(rows * quantities, columns, width=max(3.4, 13.2 / columns) * columns, height=3.2 if rows * quantities < 4 else 2.7)
     blocks = [[axes[q * rows + p // columns][p % columns] for p in range(rows * columns)] for q in range(quantities)]
     for block in blocks:
         for ax in block[panels:]:
             ax.set_axis_off()
     return figure, blocks
+
+
+def align(axes):
+    """One y range for the panels of a quantity, so that they compare; labels only where they differ."""
+    axes = [ax for ax in axes if ax.get_lines()]
+    limits = [ax.get_ylim() for ax in axes]
+    if len(axes) < 2:
+        return
+    scale = "log" if any(ax.get_yscale() == "log" for ax in axes) and all(low > 0 for low, _ in limits) else "linear"
+    for ax in axes:
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        if scale == "log":
+            style.logarithmic(ax, "y")
+        if ax.get_subplotspec().colspan.start > 0:
+            ax.set_ylabel("")
 
 
 def dress(ax, results, curve, part, title):

@@ -26,7 +26,7 @@ def heat_map(ax, figure, mean, spread, reason, rows, columns, label):
     finite = mean[numpy.isfinite(mean)]
     if not finite.size:
         return style.empty(ax, "no run of the grid has a final value")
-    wide = finite.min() > 0 and finite.max() / finite.min() > style.WIDE
+    wide = finite.min() > 0 and finite.max() / finite.min() > style.WIDE_LOSS
     scale = style.pyplot.matplotlib.colors.LogNorm if wide else style.pyplot.matplotlib.colors.Normalize
     norm = scale(finite.min(), finite.max() if finite.max() > finite.min() else finite.min() + 1e-12)
     image = ax.imshow(mean, norm=norm, cmap="viridis_r", aspect="auto")
@@ -35,10 +35,10 @@ def heat_map(ax, figure, mean, spread, reason, rows, columns, label):
         for j in range(len(columns)):
             known = numpy.isfinite(mean[i, j])
             shade = norm(mean[i, j]) if known else 0
-            ax.text(j, i, f"{mean[i, j]:.3g}" if known else reason.get((i, j), "–"), ha="center", va="bottom" if spread[i, j] else "center",
-                    fontsize=size if known else size * .8, color="white" if shade > .5 else "black")
+            ax.text(j, i, f"{mean[i, j]:#.3g}" if known else reason.get((i, j), "–"), ha="center", va="bottom" if spread[i, j] else "center",
+                    fontsize=size if known else size * .8, color="white" if shade > .42 else "black")
             if spread[i, j]:
-                ax.text(j, i + .04, f"± {spread[i, j]:.1g}", ha="center", va="top", fontsize=size * .72, color="white" if shade > .5 else "#333333")
+                ax.text(j, i + .04, f"± {spread[i, j]:.1g}", ha="center", va="top", fontsize=size * .72, color="white" if shade > .42 else "#333333")
     ticks(ax, ax.yaxis, rows, "weights", "Δ_w")
     ticks(ax, ax.xaxis, columns, "gradients", "Δ_g")
     ax.grid(False)
@@ -47,7 +47,7 @@ def heat_map(ax, figure, mean, spread, reason, rows, columns, label):
     bar = figure.colorbar(image, ax=ax, pad=.015, fraction=.045)
     bar.outline.set_visible(False)
     if wide:
-        bar.ax.yaxis.set_minor_formatter(style.NullFormatter())
+        style.logarithmic(bar.ax, "y")
     bar.set_label(label)
 
 
@@ -68,7 +68,7 @@ def line_panel(ax, mean, names, lines, label_axis, key):
     ax.set_xticks(range(len(order)))
     ax.set_xticklabels([style.quantizer(names[i]) for i in order], rotation=0 if len(order) < 7 else 30)
     ax.set_xlabel(label_axis)
-    style.log_if_wide(ax, "y")
+    style.log_if_wide(ax, "y", style.WIDE_LOSS)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), handlelength=1.4, borderaxespad=.2)
 
 
@@ -95,12 +95,14 @@ def sentence(mean, rows, columns):
     """Which of the two resolutions moves the loss more."""
     if not numpy.isfinite(mean).any() or min(mean.shape) < 2:
         return ""
+
     def ratio(table):
         full = [r[numpy.isfinite(r)] for r in table]
         full = [r.max() / r.min() for r in full if r.size > 1 and r.min() > 0]
         return max(full) if full else numpy.nan
+
     by_weights, by_gradients = ratio(mean.T), ratio(mean)
     if not numpy.isfinite(by_weights + by_gradients):
         return ""
-    return (f"Between its best and its worst quantizer the final loss differs by up to ×{by_weights:.3g} for the weights (at one gradient quantizer) "
-            f"and up to ×{by_gradients:.3g} for the gradients (at one weight quantizer).")
+    return (f"Highest over lowest final loss: up to ×{by_weights:.3g} among weight quantizers (gradients fixed), "
+            f"up to ×{by_gradients:.3g} among gradient quantizers (weights fixed).")

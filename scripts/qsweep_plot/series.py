@@ -61,7 +61,16 @@ def choose(results, *handled, apart=None):
             extras.append((f"{key} = {value}", [r for r in runs if r.key(key) == value]))
         runs = [r for r in runs if r.key(key) == main]
         fixed.append(f"{key} = {main}")
-    return runs, extras, ("; ".join(fixed))
+    note = f"means of the runs with {', '.join(fixed)}; {len(results.runs) - len(runs)} others are in no mean" if fixed else ""
+    return runs, extras, note
+
+
+def common_grid(grids):
+    """Iterations that all runs recorded, if those are most; else all of them. Interpolating a convex curve would lift it."""
+    shared = grids[0]
+    for other in grids[1:]:
+        shared = numpy.intersect1d(shared, other)
+    return shared if 2 * shared.size >= min(g.size for g in grids) else numpy.unique(numpy.concatenate(grids))
 
 
 class Mean:
@@ -70,9 +79,9 @@ class Mean:
     def __init__(self, curves):
         last = min(curve.x[-1] for curve in curves)
         first = max(curve.x[0] for curve in curves)
-        grid = numpy.unique(numpy.concatenate([curve.x for curve in curves]))
+        grid = common_grid([curve.x for curve in curves])
         grid = grid[(grid >= first) & (grid <= last)]
-        if grid.size == 0:  # no common iteration: each is a tail
+        if grid.size == 0:  # one ends before another begins: each is a tail
             grid = numpy.array([last])
         table = numpy.array([numpy.interp(grid, curve.x, curve.y) for curve in curves])
         self.x, self.mean, self.low, self.high = grid, table.mean(0), table.min(0), table.max(0)

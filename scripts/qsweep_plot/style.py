@@ -10,6 +10,7 @@ import textwrap
 import matplotlib.pyplot as pyplot
 import numpy
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from .reading import number
@@ -22,7 +23,11 @@ FULL_PRECISION = ("fp", "none", "-")
 DASHES = ["-", "-.", (0, (5, 1.6)), ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 3)), (0, (3, 1.2)), (0, (1, 2.5)), (0, (8, 2, 3, 2))]
 STYLES = {"fp": DASHES[0], **{f"sq{bits}": DASHES[bits - 1] for bits in range(2, 9)}}  # a quantizer looks the same in every figure
 GREY = "#777777"
+SHADES = {"fp": "#404040", **{f"sq{bits}": CATEGORICAL[(bits - 2) % len(CATEGORICAL)] for bits in range(2, 9)}}  # where d or N is the x axis
+MARKERS = "os^Dvphd"
+DASHED, DOTTED = (0, (3, 1.5)), (0, (1, 1.4))  # what theory says: dashed, or dotted for a second statement
 WIDE = 10 ** 1.5  # a positive quantity that spans more than this is drawn on a logarithmic axis
+WIDE_LOSS = 4     # the same for average losses, whose late differences are small
 
 pyplot.rcParams.update({"font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "legend.fontsize": 8.5, "xtick.labelsize": 8.5,
                         "ytick.labelsize": 8.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
@@ -89,7 +94,7 @@ def colours(axis_values):
     if not ordered(axis_values) and len(axis_values) <= len(CATEGORICAL):
         return dict(zip(axis_values, CATEGORICAL))
     scale = [v for v in axis_values if v not in FULL_PRECISION]
-    lightest = .55 if len(scale) <= 2 else .85  # yellow is unreadable on white
+    lightest = .55 if len(scale) <= 2 else .8  # yellow is unreadable on white
     steps = numpy.linspace(.02, lightest, len(scale)) if len(scale) > 1 else [.25]
     return {**{v: "black" for v in axis_values if v in FULL_PRECISION}, **dict(zip(scale, (pyplot.cm.viridis(s) for s in steps)))}
 
@@ -127,9 +132,12 @@ def draw_points(ax, x, samples, colour, style="-", marker="o", label=None):
     if not kept:
         return
     ax.plot([a for a, _ in kept], [numpy.nanmean(s) for _, s in kept], color=colour, ls=style, marker=marker, ms=6, label=label, zorder=3)
+    aside = ax.transData + ScaledTranslation(6 / 72, 0, ax.figure.dpi_scale_trans)  # seeds stand right of their mean
     for a, s in kept:
         if len(s) > 1:
-            ax.plot([a] * len(s), s, color=colour, ls="none", marker=marker, ms=3.2, mfc="white", mew=.8, zorder=4)
+            ax.plot([a] * len(s), s, color=colour, ls="none", marker=marker, ms=2.6, mew=0, alpha=.75, zorder=4, transform=aside)
+            ax.update_datalim([(a, v) for v in s if numpy.isfinite(v)])
+    ax.autoscale_view()
 
 
 def draw_apart(ax, extras, name):
@@ -159,7 +167,7 @@ def logarithmic(ax, axis):
     low, high = (ax.get_xlim if axis == "x" else ax.get_ylim)()
     decades = numpy.log10(high / low) if low > 0 and numpy.isfinite(high / low) else 9
     if decades < 3.2:
-        this.set_major_locator(LogLocator(subs=(1, 2, 5) if decades > .8 else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+        this.set_major_locator(LogLocator(subs=(1, 2, 5) if decades > 1.3 else (1, 1.5, 2, 3, 4, 5, 7) if decades < .6 else (1, 2, 3, 5)))
         this.set_major_formatter(FuncFormatter(plain))
         this.set_minor_formatter(NullFormatter())
 
@@ -172,9 +180,9 @@ def span(ax, axis):
     return seen.max() / seen.min() if seen.size and seen.min() > 0 else 0
 
 
-def log_if_wide(ax, axes="xy"):
+def log_if_wide(ax, axes="xy", wide=WIDE):
     for axis in axes:
-        if span(ax, axis) > WIDE:
+        if span(ax, axis) > wide:
             logarithmic(ax, axis)
 
 
@@ -197,7 +205,13 @@ def panel(ax, letter, title, x_label=None, y_label=None):
     if x_label:
         ax.set_xlabel(x_label)
     if y_label:
-        ax.set_ylabel("\n".join(textwrap.wrap(y_label, 44)))
+        ax.set_ylabel(balanced(y_label))
+
+
+def balanced(label, width=36):
+    """A long label on lines of about equal length."""
+    lines = textwrap.wrap(label, width)
+    return "\n".join(textwrap.wrap(label, len(label) // len(lines) + 5)) if len(lines) > 1 else label
 
 
 def empty(ax, reason):
@@ -219,23 +233,30 @@ def footer(results, band):
     parts = [f"commit {', '.join(commits)}" if commits else "commit unknown",
              f"{len(results.runs)} run{'s' * (len(results.runs) != 1)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"]
     if band and len(seeds) > 1:
-        parts.append("band: smallest to largest seed")
+        parts.append("bands: smallest to largest seed; small points: seeds")
     unfinished = sum(run.unfinished for run in results.runs)
     if unfinished:
         parts.append(f"{unfinished} not finished")
     lost = [run for run in results.runs if run.diverged]
     if lost:
-        parts.append(f"{len(lost)} diverged, in no mean: " + "; ".join(diverged_name(results, run) for run in lost[:8])
-                     + (f"; and {len(lost) - 8} more" if len(lost) > 8 else ""))
+        parts.append(f"{len(lost)} diverged, in no mean: " + diverged_names(results, lost))
     parts.append(os.path.basename(results.path.rstrip("/")))
     return "  ·  ".join(parts)
 
 
-def diverged_name(results, run):
-    rest = [setting(a, run.key(a)) for a in results.axes if not a.endswith(".quantizer") and a != "gradients.clip"]
-    rest.append(f"seed {run.key('run.seed')}")
-    at = run.keys.get("iteration")
-    return ", ".join([run_name(run)] + [r for r in rest if r]) + (f" at iteration {at}" if at is not None else "")
+def diverged_names(results, lost, most=10):
+    """W(LAB)-G(SQ2), d = 64 (seeds 1, 3; iteration 200); …"""
+    found = {}
+    for run in lost:
+        rest = [setting(a, run.key(a)) for a in results.axes if not a.endswith(".quantizer") and a != "gradients.clip"]
+        found.setdefault(", ".join([run_name(run)] + [r for r in rest if r]), []).append(run)
+    names = []
+    for name, runs in sorted(found.items()):
+        runs.sort(key=lambda run: str(run.key("run.seed")))
+        at = sorted({run.keys["iteration"] for run in runs if number(run.keys.get("iteration")) is not None})
+        when = "" if not at else f"; iteration {at[0]}" + (f" to {at[-1]}" if len(at) > 1 else "")
+        names.append(f"{name} (seed{'s' * (len(runs) > 1)} {', '.join(str(r.key('run.seed')) for r in runs)}{when})")
+    return "; ".join(names[:most]) + (f"; and {len(names) - most} more settings" if len(names) > most else "")
 
 
 def finish(figure, results, title, sentences=(), handles=(), note="", band=True):
@@ -244,7 +265,7 @@ def finish(figure, results, title, sentences=(), handles=(), note="", band=True)
     lines = [line for s in sentences if s for line in textwrap.wrap(s, int(width * 13.6))]
     foot = textwrap.wrap(footer(results, band) + (f"  ·  {note}" if note else ""), int(width * 17))
     columns, rows = legend_shape(handles, width)
-    top = .42 + .19 * len(lines) + (.21 * rows + .12 if rows else 0)
+    top = .42 + .19 * len(lines) + (.2 * rows + .08 if rows else 0)
     bottom = .12 + .15 * len(foot)
     total = height + top + bottom
     figure.set_size_inches(width, total)
@@ -253,11 +274,12 @@ def finish(figure, results, title, sentences=(), handles=(), note="", band=True)
     figure.text(left, 1 - .12 / total, results.experiment or "results", weight="bold", fontsize=12.5, va="top")
     figure.canvas.draw_idle()
     head = figure.texts[-1].get_window_extent(figure.canvas.get_renderer())
-    figure.text(head.x1 / figure.bbox.width + .12 / width, 1 - .12 / total, title, fontsize=12.5, va="top")
+    room = width - head.x1 / figure.dpi - .3
+    figure.text(head.x1 / figure.bbox.width + .12 / width, 1 - .12 / total, title, fontsize=min(12.5, 12.5 * room / (.093 * len(title))), va="top")
     for i, line in enumerate(lines):
         figure.text(left, 1 - (.40 + .19 * i) / total, line, va="top", color="#333333")
     if rows:
-        figure.legend(handles=list(handles), ncol=columns, loc="upper left", bbox_to_anchor=(.05 / width, 1 - (.36 + .19 * len(lines)) / total),
+        figure.legend(handles=list(handles), ncol=columns, loc="upper left", bbox_to_anchor=(.11 / width, 1 - (.36 + .19 * len(lines)) / total),
                       handlelength=2.6, columnspacing=1.8, borderaxespad=.3)
     for i, line in enumerate(reversed(foot)):
         figure.text(left, (.07 + .15 * i) / total, line, fontsize=7, color=GREY, va="bottom")
@@ -267,6 +289,8 @@ def finish(figure, results, title, sentences=(), handles=(), note="", band=True)
 def legend_shape(handles, width):
     if not handles:
         return 0, 0
-    longest = max(len(h.get_label()) for h in handles)
-    columns = min(len(handles), max(1, int((width - .2) / (.62 + .078 * longest))))
+    widths = [.62 + .078 * len(h.get_label()) for h in handles]
+    if sum(widths) < width - .2:
+        return len(handles), 1
+    columns = min(len(handles), max(1, int((width - .2) / max(widths))))
     return columns, -(-len(handles) // columns)

@@ -24,6 +24,14 @@ def gradient_series(runs):
     return [(style.gradients(members[0]), members) for _, members in group(runs, *AXES[1:])]
 
 
+def shades_of(series):
+    """Name -> colour: the quantizer's own if each occurs once, else by place in the list."""
+    quantizers = [members[0].key(AXES[1]) for _, members in series]
+    if len(set(quantizers)) == len(quantizers):
+        return {label: style.SHADES.get(q, style.GREY) for (label, _), q in zip(series, quantizers)}
+    return {label: style.CATEGORICAL[i % len(style.CATEGORICAL)] for i, (label, _) in enumerate(series)}
+
+
 def steps_to_target(members, counts, name, target):
     """N -> iterations to the target, seed by seed."""
     found = {}
@@ -55,7 +63,8 @@ def workers_linear(results):
     runs, extras, note = choose(results, *AXES)
     counts = values(runs, AXES[0])
     colour, series = style.colours(counts), gradient_series(runs)
-    lines = {label: style.DASHES[i % len(style.DASHES)] for i, (label, _) in enumerate(series)}
+    lines = dict(zip([label for label, _ in series], style.line_styles([label for label, _ in series]).values()))
+    shades = shades_of(series)
     target = target_level(runs, name)
     figure, ((loss, steps_axis, level),) = style.canvas(1, 3, height=4.0)
     for label, members in series:
@@ -68,24 +77,25 @@ def workers_linear(results):
         return style.finish(figure, results, "scaling with the number of workers N", (), (), note)
     style.panel(loss, "a", "Average training loss", results.label("iteration"), results.label(name))
     style.logarithmic(loss, "x")
-    style.log_if_wide(loss, "y")
+    style.log_if_wide(loss, "y", style.WIDE_LOSS)
     loss.axhline(target, color=style.GREY, lw=.9, ls=(0, (3, 2)))
-    loss.annotate(f"target {target:.3g}", (1, target), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8, color=style.GREY)
+    loss.annotate(f"target {target:.3g}", (.01, target), (0, -10), xycoords=("axes fraction", "data"),
+                  textcoords="offset points", fontsize=8, color=style.GREY)
     sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' lowest values, so that all reach it."]
     numbers = [number(c) for c in counts]
     for i, (label, members) in enumerate(series):
         steps = steps_to_target(members, counts, name, target)
-        shade = style.CATEGORICAL[i % len(style.CATEGORICAL)]
-        style.draw_points(steps_axis, numbers, list(steps.values()), shade, lines[label], "os^Dvphd"[i % 8], label)
+        shade = shades[label]
+        style.draw_points(steps_axis, numbers, list(steps.values()), shade, lines[label], style.MARKERS[i % len(style.MARKERS)], label)
         known = [(number(n), s.mean()) for n, s in steps.items() if s.size]
         if known:
-            steps_axis.plot(numbers, [known[0][0] * known[0][1] / n for n in numbers], color=shade, lw=.9, ls=(0, (1, 1.5)))
+            steps_axis.plot(numbers, [known[0][0] * known[0][1] / n for n in numbers], color=shade, lw=.9, ls=style.DOTTED)
         verdict = saturation(steps)
         sentences.append(f"{label} {verdict}." if verdict else "")
         style.draw_points(level, numbers, [finals([r for r in members if r.key(AXES[0]) == c], name) for c in counts], shade, lines[label],
-                          "os^Dvphd"[i % 8], label)
-    steps_axis.plot([], [], color=".3", lw=.9, ls=(0, (1, 1.5)), label="1/N (Remark 1)")
-    style.panel(steps_axis, "b", f"Iterations to {target:.3g}", None, results.label("iteration"))
+                          style.MARKERS[i % len(style.MARKERS)], label)
+    steps_axis.plot([], [], color=".3", lw=.9, ls=style.DOTTED, label="1/N (Remark 1)")
+    style.panel(steps_axis, "b", f"Iterations to {target:.3g}", None, "iterations")
     style.logarithmic(steps_axis, "y")
     style.panel(level, "c", "Final level", None, "final " + results.label(name))
     for ax in (steps_axis, level):

@@ -61,7 +61,7 @@ def shape_of(keys, rng):
     return start, floor * (1 + .01 * rng.standard_normal()), tau, measured
 
 
-def write_run(file, experiment, keys, points=160, bounds=True, diverge=None):
+def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
     keys = {**DEFAULTS, **keys}
     name = hashlib.sha256(repr(sorted(keys.items(), key=str)).encode()).hexdigest()[:16]
     rng = numpy.random.default_rng(int(name[:8], 16))
