@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """plot.py [FILE.h5 | DIR/NAME] [-o FIGURE.png]: draw the results of one experiment.
 
-FILE.h5 is a collected results file or one run's own file; DIR/NAME is the folder of an experiment's run files. The file's attribute `experiment`
-chooses the figure (table FIGURES below); any other experiment gets the general one. Everything drawn comes from the file.
+FILE.h5 is a collected results file or one run's own file; DIR/NAME is the folder of an experiment's run files. The file's
+attribute `experiment` chooses the figure (table FIGURES below); any other experiment gets the general one. Everything drawn comes
+from the file.
 Without arguments: the smoke experiment. Without -o: beside the file, with the ending .png.
 Exit codes: 0 drawn, 2 wrong arguments, 3 file missing, damaged, not qsweep's, or figure not writable.
 """
@@ -40,10 +41,10 @@ def default_output(path):
     return (path[:-3] if path.endswith(".h5") else path) + ".png"
 
 
-def save(figure, path):
+def save(figure, path, dpi=150):
     import matplotlib.pyplot as pyplot
     try:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=dpi)
     except (OSError, ValueError) as error:  # ValueError: an ending that matplotlib does not know
         raise reading.DataError(f"{path}: cannot write the figure: {error}") from error
     finally:
@@ -63,8 +64,8 @@ def main(arguments=None):
     parser.add_argument("-o", "--output", metavar="FIGURE.png", help="the figure (default: beside the file)")
     options = parser.parse_args(arguments)  # leaves with 2 if they are wrong
     if options.file is None and not os.path.exists(SMOKE):
-        print("plot.py: results/smoke.h5 does not exist; make it with: qsweep run experiments/smoke.ini && qsweep collect results/smoke "
-              "-o results/smoke.h5 (or name a file: plot.py FILE.h5)", file=sys.stderr)
+        print("plot.py: results/smoke.h5 does not exist; make it with: qsweep run experiments/smoke.ini && qsweep "
+              "collect results/smoke -o results/smoke.h5 (or name a file: plot.py FILE.h5)", file=sys.stderr)
         return 3
     path = options.file or SMOKE
     output = options.output or default_output(path)

@@ -10,7 +10,7 @@ import math
 
 import numpy
 
-from . import style
+from . import frame, style
 from .reading import number
 from .series import choose, finals, group, mean, mean_over_run, rank, values
 
@@ -68,14 +68,15 @@ def clipping_linear(results):
     runs, extras, note = choose(results, *AXES)
     dimensions = values(runs, AXES[2])
     largest = [r for r in runs if r.key(AXES[2]) == dimensions[-1]]
-    figure, ((loss, ratio, level),) = style.canvas(1, 3, height=4.0)
+    figure, ((loss, ratio, level),) = frame.canvas(1, 3, height=4.0)
     several = len({r.key(AXES[1]) for r in runs if r.key(AXES[1]) != "fp"}) > 1
     at = f", d = {dimensions[-1]}" if number(dimensions[-1]) is not None else ""
     handles = []
     for s in series_of(largest):
         style.draw_mean(loss, mean(s.runs, "average_loss"), s.colour, s.line)
         handles.append(style.Line2D([], [], color=s.colour, ls=s.line, lw=2, label=s.name(several)))
-    apart = style.draw_apart(loss, [(label, [r for r in e if r.key(AXES[2]) == dimensions[-1]]) for label, e in extras], "average_loss")
+    apart = style.draw_apart(loss, [(label, [r for r in e if r.key(AXES[2]) == dimensions[-1]]) for label, e in extras],
+                             "average_loss")
     if loss.get_lines():
         style.panel(loss, "a", "Average training loss" + at, results.label("iteration"), results.label("average_loss"))
         style.logarithmic(loss, "x")
@@ -96,7 +97,8 @@ def clipping_linear(results):
     else:
         style.empty(ratio, "no gradient_norm_ratio in this file")
     level_panel(level, runs, dimensions, several, results)
-    return style.finish(figure, results, "loss, norm ratio and final level against the clipping factor c", [sentence(largest, several)],
+    return frame.finish(figure, results, "loss, norm ratio and final level against the clipping factor c",
+                        [sentence(largest, several)],
                         handles, note)
 
 
@@ -141,7 +143,7 @@ def legend_lines(ax):
 def level_panel(ax, runs, dimensions, several, results):
     """Final loss against the relative clipping error √(√(2/π)·F(c)), to which Theorem 3's floor is proportional.
 
-    With several d each is over the level of full-precision gradients at that d, if the file has them all: else their levels hide the rest."""
+    With several d each is over the level of full-precision gradients at that d, if the file has them: d moves the level most."""
     markers = dict(zip(dimensions, style.MARKERS))
     full = {d: finals([r for r in runs if r.key(AXES[2]) == d and r.key(AXES[1]) == "fp"], "average_loss") for d in dimensions}
     relative = len(dimensions) > 1 and all(found.size for found in full.values())
@@ -153,14 +155,16 @@ def level_panel(ax, runs, dimensions, several, results):
                 style.draw_points(ax, [relative_error(s.c)], [sample], s.colour, "none", markers.get(d, "o"))
             elif sample.size and not (relative and d != dimensions[0]):
                 ax.axhline(sample.mean(), color="black", lw=1, ls="-", zorder=1)
-                ax.annotate("G(FP)", (1, sample.mean()), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8)
+                ax.annotate("G(FP)", (1, sample.mean()), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                            ha="right", fontsize=8)
     if not ax.get_lines():
         return style.empty(ax, "no final average_loss in this file")
     style.panel(ax, "c", "Final level against the clipping error", r"relative clipping error, $\sqrt{\sqrt{2/\pi}\,F(c)}$",
                 "final " + results.label("average_loss") + (", over that of G(FP)" if relative else ""))
     ax.margins(x=.12, y=.14)
     if len(dimensions) > 1:
-        ax.legend(handles=[style.Line2D([], [], color=".3", marker=markers.get(d, "o"), ls="none", label=f"d = {d}") for d in dimensions],
+        ax.legend(handles=[style.Line2D([], [], color=".3", marker=markers.get(d, "o"), ls="none", label=f"d = {d}")
+                           for d in dimensions],
                   loc="best")
     style.log_if_wide(ax, "y", style.WIDE_LOSS)
     return None
@@ -178,5 +182,6 @@ def sentence(runs, several):
         parts.append(f"Clipped, the norm ratio is {'at most' if worst <= 1 else 'up to'} {worst:.0%} of Proposition 2's limit"
                      + ("." if worst <= 1 else ", above it: its assumption of normal gradients does not hold."))
     if len(ends) > 1:
-        parts.append(f"The lowest final level is reached with {min(ends)[1]} ({min(ends)[0]:.3g}), the highest with {max(ends)[1]} ({max(ends)[0]:.3g}).")
+        parts.append(f"The lowest final level is reached with {min(ends)[1]} ({min(ends)[0]:.3g}), the highest with {max(ends)[1]} "
+                     f"({max(ends)[0]:.3g}).")
     return " ".join(parts)

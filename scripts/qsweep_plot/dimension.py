@@ -1,11 +1,11 @@
 """Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model) and 3(b) (one hidden layer of d units).
 
-Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the same level
-is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
+Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the same
+level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
 """
 import numpy
 
-from . import style
+from . import frame, style
 from .reading import number
 from .series import choose, finals, group, iterations_to, mean, mean_over_run, paired, values
 
@@ -44,7 +44,8 @@ class Grid:
         markers = dict(zip(self.quantizers, style.MARKERS))
         for quantizer in quantizers or self.quantizers:
             style.draw_points(ax, [number(d) for d in self.dimensions], [sample(self.cell(d, quantizer)) for d in self.dimensions],
-                              style.SHADES.get(quantizer, style.GREY), self.line[quantizer], markers.get(quantizer, "o"), label=f"G({style.quantizer(quantizer)})")
+                              style.SHADES.get(quantizer, style.GREY), self.line[quantizer], markers.get(quantizer, "o"),
+                              label=f"G({style.quantizer(quantizer)})")
         style.value_axis(ax, [number(d) for d in self.dimensions], "dimension d")
 
     def legend(self):
@@ -53,7 +54,7 @@ class Grid:
 
 
 def levels(grid, name):
-    """d -> the level that counts as reached: 10 % above the highest final level among the gradients at that d (they share it by Theorem 2)."""
+    """d -> the level that counts as reached: 10 % above the highest final level at that d (Theorem 2: the gradients share it)."""
     found = {}
     for d in grid.dimensions:
         last = [finals(grid.cell(d, q), name).mean() for q in grid.quantizers if finals(grid.cell(d, q), name).size]
@@ -68,7 +69,7 @@ def time_to_level(run, name, level):
 
 
 def regret_panel(ax, grid, results):
-    """Average regret below its bounds. Those of full precision would lie just under the others: only the last quantizer's are drawn."""
+    """Average regret below its bounds. Only the last quantizer's are drawn: others lie close to them."""
     for (d, quantizer), runs in grid.cells:
         style.draw_mean(ax, mean(runs, "average_regret"), grid.colour[d], grid.line[quantizer])
         for bound, dash, _ in BOUNDS:
@@ -84,7 +85,7 @@ def regret_panel(ax, grid, results):
 
 
 def slowdown_panel(ax, grid, reached):
-    """Iterations with quantized gradients over iterations with full precision, seed by seed, against the ratio that Theorem 2's bounds give."""
+    """Iterations over those with full-precision gradients, seed by seed, against the ratio that Theorem 2's bounds give."""
     ratios = {}
     for quantizer in [q for q in grid.quantizers if q != "fp"]:
         for d in grid.dimensions:
@@ -92,9 +93,11 @@ def slowdown_panel(ax, grid, reached):
             found = [reached(a) / reached(b) for a, b in pairs]
             ratios[quantizer, d] = [ratio for ratio in found if numpy.isfinite(ratio)]
         style.draw_points(ax, [number(d) for d in grid.dimensions], [ratios[quantizer, d] for d in grid.dimensions],
-                          style.SHADES.get(quantizer, style.GREY), grid.line[quantizer], "s", label=f"measured, G({style.quantizer(quantizer)})")
+                          style.SHADES.get(quantizer, style.GREY), grid.line[quantizer], "s",
+                          label=f"measured, G({style.quantizer(quantizer)})")
         limit = [slowdown_factor(runs[0]) ** 2 if (runs := grid.cell(d, quantizer)) else numpy.nan for d in grid.dimensions]
-        ax.plot([number(d) for d in grid.dimensions], limit, color=style.SHADES.get(quantizer, style.GREY), ls=style.DASHED, lw=1.2, marker=".",
+        ax.plot([number(d) for d in grid.dimensions], limit, color=style.SHADES.get(quantizer, style.GREY), ls=style.DASHED, lw=1.2,
+                marker=".",
                 label=f"ratio of Theorem 2's bounds, G({style.quantizer(quantizer)})")
     if not ax.get_lines():
         style.empty(ax, "needs runs with full-precision and with quantized gradients")
@@ -109,9 +112,10 @@ def slowdown_panel(ax, grid, reached):
 
 def dimension_linear(results):
     grid = Grid(results)
-    figure, ((loss, weights_loss, regret), (final, steps, slow)) = style.canvas(2, 3)
+    figure, ((loss, weights_loss, regret), (final, steps, slow)) = frame.canvas(2, 3)
     for ax, letter, name, title in ((loss, "a", "average_loss", "Average training loss, quantized weights"),
-                                    (weights_loss, "b", "average_full_precision_loss", "Average training loss, full-precision weights")):
+                                    (weights_loss, "b", "average_full_precision_loss",
+                                     "Average training loss, full-precision weights")):
         grid.draw(ax, name)
         apart = style.draw_apart(ax, grid.extras, name)
         if not ax.get_lines():
@@ -138,7 +142,7 @@ def dimension_linear(results):
     for ax in (final, steps):
         ax.legend(loc="best") if ax.get_lines() else style.empty(ax, "no average_loss in this file")
     ratios = slowdown_panel(slow, grid, reached)
-    return style.finish(figure, results, "average training loss against dimension d (Figure 3a)", [slowdown_sentence(grid, ratios)],
+    return frame.finish(figure, results, "average training loss against dimension d (Figure 3a)", [slowdown_sentence(grid, ratios)],
                         grid.legend() + bound_key(results), grid.note)
 
 
@@ -150,7 +154,8 @@ def bound_key(results):
 def slowdown_sentence(grid, ratios):
     parts = []
     for quantizer in [q for q in grid.quantizers if q != "fp"]:
-        found = [f"×{numpy.mean(ratios[quantizer, d]):.2f} at d = {d} (bounds: ×{slowdown_factor(grid.cell(d, quantizer)[0]) ** 2:.1f})"
+        found = [f"×{numpy.mean(ratios[quantizer, d]):.2f} at d = {d} "
+                 f"(bounds: ×{slowdown_factor(grid.cell(d, quantizer)[0]) ** 2:.1f})"
                  for d in grid.dimensions if ratios.get((quantizer, d))]
         if found:
             shown = found if len(found) <= 4 else [found[0], found[-1]]
@@ -192,7 +197,7 @@ def trend_sentence(quantizer, gap):
 
 def dimension_mlp(results):
     grid = Grid(results, apart={"optimizer.learning_rate": .1})
-    figure, ((loss, ratio, gap_axis),) = style.canvas(1, 3, height=3.9)
+    figure, ((loss, ratio, gap_axis),) = frame.canvas(1, 3, height=3.9)
     grid.draw(loss, "average_loss")
     apart = style.draw_apart(loss, grid.extras, "average_loss")
     if loss.get_lines():
@@ -202,14 +207,15 @@ def dimension_mlp(results):
             loss.legend(loc="best")
     else:
         style.empty(loss, "no average_loss in this file")
-    grid.over_d(ratio, lambda runs: [mean_over_run(r, "gradient_norm_ratio") for r in runs], [q for q in grid.quantizers if q != "fp"] or None)
+    grid.over_d(ratio, lambda runs: [mean_over_run(r, "gradient_norm_ratio") for r in runs],
+                [q for q in grid.quantizers if q != "fp"] or None)
     if ratio.get_lines():
         style.panel(ratio, "b", "Norm ratio of the gradients, mean over the run", None, results.label("gradient_norm_ratio"))
         ratio.legend(loc="best")
     else:
         style.empty(ratio, "no gradient_norm_ratio in this file")
     sentences = gap_panel(gap_axis, grid, results)
-    return style.finish(figure, results, "training loss against hidden units d (Figure 3b)", sentences, grid.legend(), grid.note)
+    return frame.finish(figure, results, "training loss against hidden units d (Figure 3b)", sentences, grid.legend(), grid.note)
 
 
 def gap_panel(ax, grid, results):
@@ -217,7 +223,8 @@ def gap_panel(ax, grid, results):
     for quantizer in [q for q in grid.quantizers if q != "fp"]:
         gap = gaps(grid, quantizer)
         if any(found.size for found in gap.values()):
-            style.draw_points(ax, [number(d) for d in gap], list(gap.values()), style.SHADES.get(quantizer, style.GREY), grid.line[quantizer], "s",
+            style.draw_points(ax, [number(d) for d in gap], list(gap.values()), style.SHADES.get(quantizer, style.GREY),
+                              grid.line[quantizer], "s",
                               f"{style.quantizer(quantizer)} − FP")
             sentences.append(trend_sentence(quantizer, gap))
     if not ax.get_lines():

@@ -1,7 +1,7 @@
 """The figure of any experiment: its curves, colour for the first axis, line style for the second, small multiples for the rest."""
 from itertools import product
 
-from . import style
+from . import frame, style
 from .reading import DataError
 from .series import determined, group, mean, values
 
@@ -48,7 +48,8 @@ def arrange(results, axes):
     series = []
     for key, runs in group(results.runs, *axes):
         at = dict(zip(axes, key))
-        series.append(Series(runs, at[first[0]] if first else "", tuple((k, at[k]) for k in second), tuple((k, at[k]) for k in rest)))
+        series.append(Series(runs, at[first[0]] if first else "", tuple((k, at[k]) for k in second),
+                             tuple((k, at[k]) for k in rest)))
     return series, existing_panels(results, rest)
 
 
@@ -104,17 +105,18 @@ def general(results):
     if "average_regret" in [c for c, _ in quantities]:
         handles.append(style.Line2D([], [], color=".3", ls=(0, (2, 1.6)), lw=.9, label="bound on the average regret"))
     title = style.run_name(results.runs[0]) if len(results.runs) == 1 else "by " + (", ".join(axes) or "run.seed")
-    return style.finish(figure, results, title, (), handles)
+    return frame.finish(figure, results, title, (), handles)
 
 
 def layout(panels, quantities):
-    """Axes [quantity][panel]: one row of quantities beside each other for a single panel, else a block of rows for each quantity."""
+    """Axes [quantity][panel]: quantities beside each other for a single panel, else a block of rows for each."""
     if panels == 1:
-        figure, axes = style.canvas(1, quantities, width=max(7, 5 * quantities), height=4)
+        figure, axes = frame.canvas(1, quantities, width=max(7, 5 * quantities), height=4)
         return figure, [[axes[0][q]] for q in range(quantities)]
     columns = panels if panels < 5 else 3
     rows = -(-panels // columns)
-    figure, axes = style.canvas(rows * quantities, columns, width=max(3.4, 13.2 / columns) * columns, height=3.2 if rows * quantities < 4 else 2.7)
+    figure, axes = frame.canvas(rows * quantities, columns, width=max(3.4, 13.2 / columns) * columns,
+                                height=3.2 if rows * quantities < 4 else 2.7)
     blocks = [[axes[q * rows + p // columns][p % columns] for p in range(rows * columns)] for q in range(quantities)]
     for block in blocks:
         for ax in block[panels:]:

@@ -5,7 +5,7 @@ network trained in full precision as a thin grey line. The table below has the s
 """
 import numpy
 
-from . import style
+from . import frame, style
 from .series import choose, finals, group, mean, values
 
 AXES = ("weights.quantizer", "gradients.quantizer", "gradients.clip")
@@ -101,4 +101,4 @@ def mlp_mnist(results):
     handles = [style.Line2D([], [], color=colour, ls=line, lw=2, label=name) for name, (colour, line) in look.items()]
     if any(w != "fp" for w in weights) and any(r.key(AXES[0]) == "fp" and r.key(AXES[1]) == "fp" for r in runs):
         handles.append(style.Line2D([], [], color=style.GREY, lw=.8, label="W(FP)-G(FP)"))
-    return style.finish(figure, results, "training loss and test accuracy by weight and gradient quantizer", (), handles, note)
+    return frame.finish(figure, results, "training loss and test accuracy by weight and gradient quantizer", (), handles, note)

@@ -111,7 +111,8 @@ class Results:
     def __init__(self, path, experiment, axes, runs):
         self.path, self.experiment, self.runs = path, experiment, runs
         candidates = axes if axes else sorted({key for run in runs for key in run.keys if "." in key})
-        self.axes = [a for a in candidates if a not in NOT_AXES and a != "experiment.name" and len({str(r.key(a)) for r in runs}) > 1]
+        self.axes = [a for a in candidates if a not in NOT_AXES and a != "experiment.name"
+                     and len({str(r.key(a)) for r in runs}) > 1]
 
     def names(self):
         """Every curve of any run, in a stable order."""

@@ -1,7 +1,7 @@
 """Final average loss over weight and gradient resolution: a heat map, and the same values as lines over bits."""
 import numpy
 
-from . import style
+from . import frame, style
 from .series import choose, finals, group, values
 
 AXES = ("weights.quantizer", "gradients.quantizer")
@@ -35,10 +35,12 @@ def heat_map(ax, figure, mean, spread, reason, rows, columns, label):
         for j in range(len(columns)):
             known = numpy.isfinite(mean[i, j])
             shade = norm(mean[i, j]) if known else 0
-            ax.text(j, i, f"{mean[i, j]:#.3g}" if known else reason.get((i, j), "–"), ha="center", va="bottom" if spread[i, j] else "center",
+            ax.text(j, i, f"{mean[i, j]:#.3g}" if known else reason.get((i, j), "–"), ha="center",
+                    va="bottom" if spread[i, j] else "center",
                     fontsize=size if known else size * .8, color="white" if shade > .42 else "black")
             if spread[i, j]:
-                ax.text(j, i + .04, f"± {spread[i, j]:.1g}", ha="center", va="top", fontsize=size * .72, color="white" if shade > .42 else "#333333")
+                ax.text(j, i + .04, f"± {spread[i, j]:.1g}", ha="center", va="top", fontsize=size * .72,
+                        color="white" if shade > .42 else "#333333")
     ticks(ax, ax.yaxis, rows, "weights", "Δ_w")
     ticks(ax, ax.xaxis, columns, "gradients", "Δ_g")
     ax.grid(False)
@@ -80,7 +82,7 @@ def resolution_linear(results):
     height = max(5.6, .52 * len(rows) + 1.6)
     figure = style.pyplot.figure(figsize=(13, height), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.45, 1))
-    heat, over_weights, over_gradients = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
+    heat, over_weights, over_gradients = (figure.add_subplot(grid[place]) for place in (numpy.s_[:, 0], (0, 1), (1, 1)))
     label = "final " + results.label(name)
     heat_map(heat, figure, mean, spread, reason, rows, columns, label)
     style.panel(heat, "a", "Mean over seeds" + (" ± half the range" if spread.any() else ""))
@@ -88,7 +90,8 @@ def resolution_linear(results):
     style.panel(over_weights, "b", "Over weight bits", None, label)
     line_panel(over_gradients, mean.T, columns, rows, "gradient quantizer", "W")
     style.panel(over_gradients, "c", "Over gradient bits", None, label)
-    return style.finish(figure, results, "final loss against weight and gradient resolution", [sentence(mean, rows, columns)], (), note, band=False)
+    return frame.finish(figure, results, "final loss against weight and gradient resolution", [sentence(mean, rows, columns)], (),
+                        note, band=False)
 
 
 def sentence(mean, rows, columns):

@@ -1,9 +1,8 @@
-"""How figures look: names of settings, colours, line styles, axes, and the frame (title, legend, footer) around the panels.
+"""How figures look: names of settings, colours, line styles, axes. frame.py draws what is around the panels.
 
 Colour carries the first axis, line style the second. Ordered axes (d, N, bits, c) run from dark to light along viridis, which stays
 in order for colour-blind readers and in print; full precision is black. Unordered ones take the Okabe-Ito palette.
 """
-import os
 import re
 import textwrap
 
@@ -16,20 +15,24 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from .reading import number
 from .series import Mean, values
 
-SYMBOLS = {"model.dimension": "d", "workers.count": "N", "workers.batch": "B", "gradients.clip": "c", "optimizer.learning_rate": "η",
+SYMBOLS = {"model.dimension": "d", "workers.count": "N", "workers.batch": "B", "gradients.clip": "c",
+           "optimizer.learning_rate": "η",
            "run.seed": "seed", "run.iterations": "T"}
 CATEGORICAL = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6BB1"]
 FULL_PRECISION = ("fp", "none", "-")
-DASHES = ["-", "-.", (0, (5, 1.6)), ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 3)), (0, (3, 1.2)), (0, (1, 2.5)), (0, (8, 2, 3, 2))]
+DASHES = ["-", "-.", (0, (5, 1.6)), ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 3)), (0, (3, 1.2)), (0, (1, 2.5)),
+          (0, (8, 2, 3, 2))]
 STYLES = {"fp": DASHES[0], **{f"sq{bits}": DASHES[bits - 1] for bits in range(2, 9)}}  # a quantizer looks the same in every figure
 GREY = "#777777"
-SHADES = {"fp": "#404040", **{f"sq{bits}": CATEGORICAL[(bits - 2) % len(CATEGORICAL)] for bits in range(2, 9)}}  # where d or N is the x axis
+SHADES = {"fp": "#404040", **{f"sq{bits}": CATEGORICAL[(bits - 2) % len(CATEGORICAL)]
+                              for bits in range(2, 9)}}  # where d or N is the x axis
 MARKERS = "os^Dvphd"
 DASHED, DOTTED = (0, (3, 1.5)), (0, (1, 1.4))  # what theory says: dashed, or dotted for a second statement
 WIDE = 10 ** 1.5  # a positive quantity that spans more than this is drawn on a logarithmic axis
 WIDE_LOSS = 4     # the same for average losses, whose late differences are small
 
-pyplot.rcParams.update({"font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "legend.fontsize": 8.5, "xtick.labelsize": 8.5,
+pyplot.rcParams.update({"font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "legend.fontsize": 8.5,
+                        "xtick.labelsize": 8.5,
                         "ytick.labelsize": 8.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
                         "grid.color": "#e4e4e4", "grid.linewidth": .6, "axes.axisbelow": True, "lines.linewidth": 1.6,
                         "axes.titlelocation": "left", "legend.frameon": False, "font.family": "DejaVu Sans"})
@@ -70,7 +73,7 @@ def run_name(run):
 
 
 def resolution(name):
-    """Distance of neighbouring levels, Δ, in units of the scale: 2 for LAB, 1/k with k = 2^(m-1) - 1; 0 for full precision, else None."""
+    """Δ, the distance of levels in units of the scale: 2 for LAB, 1/k with k = 2^(m-1) - 1, 0 for full precision; else None."""
     if name == "fp":
         return 0.0
     if name in ("lab", "lat"):
@@ -131,7 +134,8 @@ def draw_points(ax, x, samples, colour, style="-", marker="o", label=None):
     kept = [(a, s) for a, s in ((a, numpy.asarray(s, float)) for a, s in zip(x, samples)) if numpy.isfinite(s).any()]
     if not kept:
         return
-    ax.plot([a for a, _ in kept], [numpy.nanmean(s) for _, s in kept], color=colour, ls=style, marker=marker, ms=6, label=label, zorder=3)
+    ax.plot([a for a, _ in kept], [numpy.nanmean(s) for _, s in kept], color=colour, ls=style, marker=marker, ms=6, label=label,
+            zorder=3)
     aside = ax.transData + ScaledTranslation(6 / 72, 0, ax.figure.dpi_scale_trans)  # seeds stand right of their mean
     for a, s in kept:
         if len(s) > 1:
@@ -167,7 +171,8 @@ def logarithmic(ax, axis):
     low, high = (ax.get_xlim if axis == "x" else ax.get_ylim)()
     decades = numpy.log10(high / low) if low > 0 and numpy.isfinite(high / low) else 9
     if decades < 3.2:
-        this.set_major_locator(LogLocator(subs=(1, 2, 5) if decades > 1.3 else (1, 1.5, 2, 3, 4, 5, 7) if decades < .6 else (1, 2, 3, 5)))
+        this.set_major_locator(LogLocator(subs=(1, 2, 5) if decades > 1.3 else (1, 1.5, 2, 3, 4, 5, 7) if decades < .6
+                                          else (1, 2, 3, 5, 7)))
         this.set_major_formatter(FuncFormatter(plain))
         this.set_minor_formatter(NullFormatter())
 
@@ -218,79 +223,3 @@ def empty(ax, reason):
     """A panel without data says why."""
     ax.set_axis_off()
     ax.text(.5, .5, reason, ha="center", va="center", color=GREY, transform=ax.transAxes, wrap=True)
-
-
-# Frame ---------------------------------------------------------------------------------------------------------------------------
-def canvas(rows, columns, width=None, height=3.4, **grid):
-    figure, axes = pyplot.subplots(rows, columns, figsize=(width or 4.4 * columns, height * rows), squeeze=False, layout="constrained", **grid)
-    return figure, axes
-
-
-def footer(results, band):
-    """Where the figure comes from, and what is not in it."""
-    seeds = values(results.runs, "run.seed")
-    commits = sorted({run.commit for run in results.runs if run.commit})
-    parts = [f"commit {', '.join(commits)}" if commits else "commit unknown",
-             f"{len(results.runs)} run{'s' * (len(results.runs) != 1)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"]
-    if band and len(seeds) > 1:
-        parts.append("bands: smallest to largest seed; small points: seeds")
-    unfinished = sum(run.unfinished for run in results.runs)
-    if unfinished:
-        parts.append(f"{unfinished} not finished")
-    lost = [run for run in results.runs if run.diverged]
-    if lost:
-        parts.append(f"{len(lost)} diverged, in no mean: " + diverged_names(results, lost))
-    parts.append(os.path.basename(results.path.rstrip("/")))
-    return "  ·  ".join(parts)
-
-
-def diverged_names(results, lost, most=10):
-    """W(LAB)-G(SQ2), d = 64 (seeds 1, 3; iteration 200); …"""
-    found = {}
-    for run in lost:
-        rest = [setting(a, run.key(a)) for a in results.axes if not a.endswith(".quantizer") and a != "gradients.clip"]
-        found.setdefault(", ".join([run_name(run)] + [r for r in rest if r]), []).append(run)
-    names = []
-    for name, runs in sorted(found.items()):
-        runs.sort(key=lambda run: str(run.key("run.seed")))
-        at = sorted({run.keys["iteration"] for run in runs if number(run.keys.get("iteration")) is not None})
-        when = "" if not at else f"; iteration {at[0]}" + (f" to {at[-1]}" if len(at) > 1 else "")
-        names.append(f"{name} (seed{'s' * (len(runs) > 1)} {', '.join(str(r.key('run.seed')) for r in runs)}{when})")
-    return "; ".join(names[:most]) + (f"; and {len(names) - most} more settings" if len(names) > most else "")
-
-
-def finish(figure, results, title, sentences=(), handles=(), note="", band=True):
-    """Title, what the data say, legend above the panels; footer below: the figure grows by what they need, so nothing overlaps."""
-    width, height = figure.get_size_inches()
-    lines = [line for s in sentences if s for line in textwrap.wrap(s, int(width * 13.6))]
-    foot = textwrap.wrap(footer(results, band) + (f"  ·  {note}" if note else ""), int(width * 17))
-    columns, rows = legend_shape(handles, width)
-    top = .42 + .19 * len(lines) + (.2 * rows + .08 if rows else 0)
-    bottom = .12 + .15 * len(foot)
-    total = height + top + bottom
-    figure.set_size_inches(width, total)
-    figure.get_layout_engine().set(rect=(.01, bottom / total, .98, height / total), w_pad=.1, h_pad=.08)
-    left = .15 / width
-    figure.text(left, 1 - .12 / total, results.experiment or "results", weight="bold", fontsize=12.5, va="top")
-    figure.canvas.draw_idle()
-    head = figure.texts[-1].get_window_extent(figure.canvas.get_renderer())
-    room = width - head.x1 / figure.dpi - .3
-    figure.text(head.x1 / figure.bbox.width + .12 / width, 1 - .12 / total, title, fontsize=min(12.5, 12.5 * room / (.093 * len(title))), va="top")
-    for i, line in enumerate(lines):
-        figure.text(left, 1 - (.40 + .19 * i) / total, line, va="top", color="#333333")
-    if rows:
-        figure.legend(handles=list(handles), ncol=columns, loc="upper left", bbox_to_anchor=(.11 / width, 1 - (.36 + .19 * len(lines)) / total),
-                      handlelength=2.6, columnspacing=1.8, borderaxespad=.3)
-    for i, line in enumerate(reversed(foot)):
-        figure.text(left, (.07 + .15 * i) / total, line, fontsize=7, color=GREY, va="bottom")
-    return figure
-
-
-def legend_shape(handles, width):
-    if not handles:
-        return 0, 0
-    widths = [.62 + .078 * len(h.get_label()) for h in handles]
-    if sum(widths) < width - .2:
-        return len(handles), 1
-    columns = min(len(handles), max(1, int((width - .2) / max(widths))))
-    return columns, -(-len(handles) // columns)

@@ -5,7 +5,7 @@ Source: Hou, Zhang, Kwok 2019, Remark 1.
 """
 import numpy
 
-from . import style
+from . import frame, style
 from .reading import number
 from .series import choose, finals, group, iterations_to, mean, values
 
@@ -52,8 +52,8 @@ def saturation(steps):
     for n, t in known[1:]:
         if t > SATURATED * first * first_n / n:
             gain = max(first / s for _, s in known)
-            return (f"follows 1/N up to N = {follows:g}; from N = {n:g} on it takes more than {SATURATED:g} times the predicted iterations "
-                    f"(largest speed-up ×{gain:.3g} of ×{known[-1][0] / first_n:g})")
+            return (f"follows 1/N up to N = {follows:g}; from N = {n:g} on it takes more than {SATURATED:g} times the predicted "
+                    f"iterations (largest speed-up ×{gain:.3g} of ×{known[-1][0] / first_n:g})")
         follows = n
     return f"follows 1/N up to N = {follows:g} (speed-up ×{first / known[-1][1]:.3g} of ×{known[-1][0] / first_n:g})"
 
@@ -66,7 +66,7 @@ def workers_linear(results):
     lines = dict(zip([label for label, _ in series], style.line_styles([label for label, _ in series]).values()))
     shades = shades_of(series)
     target = target_level(runs, name)
-    figure, ((loss, steps_axis, level),) = style.canvas(1, 3, height=4.0)
+    figure, ((loss, steps_axis, level),) = frame.canvas(1, 3, height=4.0)
     for label, members in series:
         for count in counts:
             style.draw_mean(loss, mean([r for r in members if r.key(AXES[0]) == count], name), colour[count], lines[label])
@@ -74,32 +74,36 @@ def workers_linear(results):
     if not loss.get_lines():
         for ax in (loss, steps_axis, level):
             style.empty(ax, "no average_loss in this file")
-        return style.finish(figure, results, "scaling with the number of workers N", (), (), note)
+        return frame.finish(figure, results, "scaling with the number of workers N", (), (), note)
     style.panel(loss, "a", "Average training loss", results.label("iteration"), results.label(name))
     style.logarithmic(loss, "x")
     style.log_if_wide(loss, "y", style.WIDE_LOSS)
     loss.axhline(target, color=style.GREY, lw=.9, ls=(0, (3, 2)))
     loss.annotate(f"target {target:.3g}", (.01, target), (0, -10), xycoords=("axes fraction", "data"),
                   textcoords="offset points", fontsize=8, color=style.GREY)
-    sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' lowest values, so that all reach it."]
+    sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' lowest values: all reach it."]
     numbers = [number(c) for c in counts]
     for i, (label, members) in enumerate(series):
         steps = steps_to_target(members, counts, name, target)
         shade = shades[label]
-        style.draw_points(steps_axis, numbers, list(steps.values()), shade, lines[label], style.MARKERS[i % len(style.MARKERS)], label)
+        style.draw_points(steps_axis, numbers, list(steps.values()), shade, lines[label], style.MARKERS[i % len(style.MARKERS)],
+                          label)
         known = [(number(n), s.mean()) for n, s in steps.items() if s.size]
         if known:
             steps_axis.plot(numbers, [known[0][0] * known[0][1] / n for n in numbers], color=shade, lw=.9, ls=style.DOTTED)
         verdict = saturation(steps)
         sentences.append(f"{label} {verdict}." if verdict else "")
-        style.draw_points(level, numbers, [finals([r for r in members if r.key(AXES[0]) == c], name) for c in counts], shade, lines[label],
+        style.draw_points(level, numbers, [finals([r for r in members if r.key(AXES[0]) == c], name) for c in counts], shade,
+                          lines[label],
                           style.MARKERS[i % len(style.MARKERS)], label)
     steps_axis.plot([], [], color=".3", lw=.9, ls=style.DOTTED, label="1/N (Remark 1)")
     style.panel(steps_axis, "b", f"Iterations to {target:.3g}", None, "iterations")
     style.logarithmic(steps_axis, "y")
     style.panel(level, "c", "Final level", None, "final " + results.label(name))
-    for ax in (steps_axis, level):
+    if not level.get_lines():
+        style.empty(level, f"no final {name} in this file")
+    for ax in (a for a in (steps_axis, level) if a.get_lines()):
         style.value_axis(ax, numbers, "workers N")
         ax.legend(loc="best")
     handles = style.colour_key(colour, lambda n: f"N = {n}") + style.style_key(lines, lambda label: label)
-    return style.finish(figure, results, "scaling with the number of workers N", sentences, handles, note)
+    return frame.finish(figure, results, "scaling with the number of workers N", sentences, handles, note)

@@ -13,15 +13,19 @@ import numpy
 EPS = 1e-12
 LABELS = {
     "iteration": "iteration", "evaluation_iteration": "iteration", "loss": "training loss at the quantized weights",
-    "average_loss": "average training loss at the quantized weights", "full_precision_loss": "training loss at the full-precision weights",
+    "average_loss": "average training loss at the quantized weights",
+    "full_precision_loss": "training loss at the full-precision weights",
     "average_full_precision_loss": "average training loss at the full-precision weights", "average_regret": "average regret",
-    "gradient_norm_ratio": "squared norm of the quantized gradient, over that of the gradient", "weight_error": "relative squared weight error",
-    "bits_up": "bits sent per worker", "bits_down": "bits received per worker", "test_loss": "test loss", "test_accuracy": "test accuracy",
+    "gradient_norm_ratio": "squared norm of the quantized gradient, over that of the gradient",
+    "weight_error": "relative squared weight error",
+    "bits_up": "bits sent per worker", "bits_down": "bits received per worker", "test_loss": "test loss",
+    "test_accuracy": "test accuracy",
     "train_loss": "loss on the training set", "train_accuracy": "accuracy on the training set", "printed": "bound as printed",
     "u1": "bound U1", "u2": "bound U2", "u3": "bound U3", "predicted_slowdown": "predicted factor on the convergence term"}
 UNITS = {"test_accuracy": "%", "train_accuracy": "%", "bits_up": "bit", "bits_down": "bit", "iteration": "1"}
 DEFAULTS = {"experiment.method": "distributed", "model.kind": "linear", "model.dimension": 256, "weights.quantizer": "lab",
-            "gradients.quantizer": "sq2", "gradients.clip": "none", "workers.count": 1, "workers.batch": 64, "optimizer.kind": "rmsprop",
+            "gradients.quantizer": "sq2", "gradients.clip": "none", "workers.count": 1, "workers.batch": 64,
+            "optimizer.kind": "rmsprop",
             "optimizer.learning_rate": .03, "run.iterations": 20000, "run.seed": 1}
 
 
@@ -81,8 +85,10 @@ def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
     group.attrs["status"] = "diverged" if diverge else "complete"
     if diverge:
         group.attrs["iteration"] = int(t[-1])
-    curves = {"iteration": t, "loss": loss, "average_loss": average, "gradient_norm_ratio": ratio * (1 + .05 * rng.standard_normal(t.size)),
-              "weight_error": .1 + .2 / numpy.sqrt(t), "bits_up": t * keys["model.dimension"] * 2 + 32, "bits_down": t * keys["model.dimension"] + 32}
+    curves = {"iteration": t, "loss": loss, "average_loss": average,
+              "gradient_norm_ratio": ratio * (1 + .05 * rng.standard_normal(t.size)),
+              "weight_error": .1 + .2 / numpy.sqrt(t), "bits_up": t * keys["model.dimension"] * 2 + 32,
+              "bits_down": t * keys["model.dimension"] + 32}
     if keys["model.kind"] == "linear":
         lower = .02 + .6 * (floor - .02)
         curves.update(full_precision_loss=loss * .8, average_full_precision_loss=lower + (average - floor) * .9,
@@ -119,9 +125,11 @@ def settings_of(experiment):
         return (["model.dimension", "gradients.quantizer", "run.seed"],
                 seeds([{"model.dimension": d, "gradients.quantizer": g} for d in (64, 256, 1024) for g in ("fp", "sq2")]))
     if experiment == "dimension_mlp":
-        mlp = {"model.kind": "mlp", "weights.quantizer": "laq3", "workers.count": 2, "run.iterations": 4000, "optimizer.learning_rate": .001}
+        mlp = {"model.kind": "mlp", "weights.quantizer": "laq3", "workers.count": 2, "run.iterations": 4000,
+               "optimizer.learning_rate": .001}
         main = seeds([{**mlp, "model.dimension": d, "gradients.quantizer": g} for d in (64, 256, 1024) for g in ("fp", "sq3")])
-        literal = [{**mlp, "model.dimension": d, "gradients.quantizer": "sq3", "optimizer.learning_rate": .1, "run.seed": 1} for d in (64, 1024)]
+        literal = [{**mlp, "model.dimension": d, "gradients.quantizer": "sq3", "optimizer.learning_rate": .1, "run.seed": 1}
+                   for d in (64, 1024)]
         return ["model.dimension", "gradients.quantizer", "optimizer.learning_rate", "run.seed"], main + literal
     if experiment == "resolution_linear":
         weights, gradients = ["fp", "lab"] + [f"laq{m}" for m in range(2, 9)], ["fp"] + [f"sq{m}" for m in range(2, 9)]
