@@ -1,7 +1,7 @@
 """Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model) and 3(b) (one hidden layer of d units).
 
-Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the same
-level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
+Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the
+same level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
 """
 import numpy
 
@@ -15,8 +15,8 @@ BOUNDS = (("u1", style.DASHED, "bound U1 (sharpest)"), ("printed", style.DOTTED,
 
 
 def slowdown_factor(run):
-    """Theorem 2's factor on the convergence term: the file's constant, or its formula."""
-    stored = run.constant("predicted_slowdown")
+    """Theorem 2's factor on the convergence term, as printed: the file's constant, or its formula."""
+    stored = run.constant("slow_down_printed")
     d, delta = number(run.key("model.dimension")), style.resolution(run.key("gradients.quantizer"))
     if stored is not None and numpy.isfinite(stored):
         return stored

@@ -40,7 +40,7 @@ def diverged_names(results, lost, most=10):
     names = []
     for name, runs in sorted(found.items()):
         runs.sort(key=lambda run: str(run.key("run.seed")))
-        at = sorted({run.keys["iteration"] for run in runs if number(run.keys.get("iteration")) is not None})
+        at = sorted({int(run.keys["diverged_iteration"]) for run in runs if number(run.keys.get("diverged_iteration")) is not None})
         when = "" if not at else f"; iteration {at[0]}" + (f" to {at[-1]}" if len(at) > 1 else "")
         names.append(f"{name} (seed{'s' * (len(runs) > 1)} {', '.join(str(r.key('run.seed')) for r in runs)}{when})")
     return "; ".join(names[:most]) + (f"; and {len(names) - most} more settings" if len(names) > most else "")

@@ -21,7 +21,7 @@ LABELS = {
     "bits_up": "bits sent per worker", "bits_down": "bits received per worker", "test_loss": "test loss",
     "test_accuracy": "test accuracy",
     "train_loss": "loss on the training set", "train_accuracy": "accuracy on the training set", "printed": "bound as printed",
-    "u1": "bound U1", "u2": "bound U2", "u3": "bound U3", "predicted_slowdown": "predicted factor on the convergence term"}
+    "u1": "bound U1", "u2": "bound U2", "u3": "bound U3", "slow_down_printed": "slow-down by quantized gradients as printed"}
 UNITS = {"test_accuracy": "%", "train_accuracy": "%", "bits_up": "bit", "bits_down": "bit", "iteration": "1"}
 DEFAULTS = {"experiment.method": "distributed", "model.kind": "linear", "model.dimension": 256, "weights.quantizer": "lab",
             "gradients.quantizer": "sq2", "gradients.clip": "none", "workers.count": 1, "workers.batch": 64,
@@ -81,10 +81,10 @@ def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
         loss[-1] = numpy.nan
     group.attrs["experiment.name"] = experiment
     for key, value in keys.items():
-        group.attrs[key] = value
+        group.attrs[key] = str(value)   # keys are stored as text, as the experiment file has them
     group.attrs["status"] = "diverged" if diverge else "complete"
     if diverge:
-        group.attrs["iteration"] = int(t[-1])
+        group.attrs["diverged_iteration"] = int(t[-1])
     curves = {"iteration": t, "loss": loss, "average_loss": average,
               "gradient_norm_ratio": ratio * (1 + .05 * rng.standard_normal(t.size)),
               "weight_error": .1 + .2 / numpy.sqrt(t), "bits_up": t * keys["model.dimension"] * 2 + 32,
@@ -110,8 +110,8 @@ def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
         u1 = level * factor * 20 / numpy.sqrt(t) + level
         for curve, values in (("u1", u1), ("u2", 2 * u1), ("u3", 5 * u1), ("printed", 3 * u1)):
             dataset(bound, curve, values)
-        dataset(bound, "predicted_slowdown", factor)
-        dataset(bound, "weight_error_floor", level)
+        dataset(bound, "slow_down_printed", factor)
+        dataset(bound, "Err_w_printed", level)
     group.create_group("provenance").attrs["commit"] = "0123abc"
 
 
