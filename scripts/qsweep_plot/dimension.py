@@ -1,7 +1,7 @@
 """Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model) and 3(b) (one hidden layer of d units).
 
 Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the
-same level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, to which the measured ratio is compared.
+same level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, drawn beside the measured ratio.
 """
 import numpy
 
@@ -192,7 +192,8 @@ def trend_sentence(quantizer, gap):
     slope = (x * y).sum() / (x * x).sum()
     error = numpy.sqrt(((y - y.mean() - slope * x) ** 2).sum() / (len(y) - 2) / (x * x).sum())
     trend = "grows with d" if slope > 2 * error else "shrinks with d" if slope < -2 * error else "shows no clear trend in d"
-    return f"{name} {trend}: {slope:+.2g} ± {error:.1g} for each doubling of d (mean ± standard error); {values_text}."
+    return (f"{name} {trend}: {slope:+.2g} ± {error:.1g} for each doubling of d (slope ± standard error). "
+            f"Gap (mean ± standard deviation over seeds): {values_text}.")
 
 
 def dimension_mlp(results):
