@@ -122,7 +122,7 @@ CollectReport collect(const fs::path& folder, const std::optional<std::vector<st
       report.missing.push_back(id);
       continue;
     }
-    const std::string broken = writer.copy(open_results(found->second), "/runs/" + id);
+    const std::string broken = writer.copy(Reader(found->second, false), "/runs/" + id);
     if (broken.empty())
       report.collected.push_back(id);
     else {

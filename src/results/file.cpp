@@ -65,6 +65,12 @@ std::vector<std::string> run_ids(const Reader& file) {
   return ids;
 }
 
+Results read_runs(const Reader& file, const Wanted& wanted) {
+  Results results = read_header(file);
+  for (const std::string& id : run_ids(file)) results.runs.push_back(read_run(file, id, wanted));
+  return results;
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
@@ -85,8 +91,8 @@ std::string choose_run(const Reader& file, const std::string& id) {
 
 }  // namespace
 
-Reader open_results(const std::filesystem::path& path, bool versioned) {
-  Reader file(path);
+Reader open_results(const std::filesystem::path& path, bool versioned, bool verify) {
+  Reader file(path, verify);
   const Attributes root = file.attributes("/");
   const auto* format = get<std::string>(root, "format");
   if (!format || *format != results_format)
@@ -135,18 +141,15 @@ void write_results(const std::filesystem::path& path, const Results& results) {
   file.finish();
 }
 
-Results read_results(const std::filesystem::path& path, const Wanted& wanted) {
-  const Reader file = open_results(path);
-  Results results = read_header(file);
-  for (const std::string& id : run_ids(file)) results.runs.push_back(read_run(file, id, wanted));
-  return results;
-}
+Results read_results(const std::filesystem::path& path, const Wanted& wanted) { return read_runs(open_results(path), wanted); }
 
 Results read_run_attributes(const std::filesystem::path& path, const std::vector<std::string>& datasets) {
-  return read_results(path,
-                      [&](const std::string& name) { return std::find(datasets.begin(), datasets.end(), name) != datasets.end(); });
+  constexpr std::uintmax_t quick = std::uintmax_t{64} << 20;
+  std::error_code error;
+  const bool verify = std::filesystem::file_size(path, error) <= quick;
+  return read_runs(open_results(path, true, verify),
+                   [&](const std::string& name) { return std::find(datasets.begin(), datasets.end(), name) != datasets.end(); });
 }
-
 std::vector<std::string> dataset_paths(const Reader& file, const std::string& group) {
   std::vector<std::string> paths;
   walk(file, group, "", 0, [&](const std::string& path, bool is_group) {

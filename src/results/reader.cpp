@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "results/checksum.h"
 #include "results/hdf5.h"
 
 namespace qsweep {
@@ -24,10 +25,12 @@ void require_regular_file(const std::filesystem::path& file) {
   if (std::filesystem::file_size(file, error) == 0) throw DataError(file.string() + ": is empty: delete it and run again");
 }
 
-FileHandle open_file(const std::filesystem::path& file) {
+FileHandle open_file(const std::filesystem::path& file, bool verify) {
   silence();
   const Place place{file.string()};
   require_regular_file(file);
+  if (verify && verify_checksum(file.string()) == Checksum::differs)
+    throw DataError(file.string() + ": its checksum differs from its content: " + damaged);
   const PropertyHandle access(H5Pcreate(H5P_FILE_ACCESS), place, "cannot be read");
 #if H5_VERSION_GE(1, 10, 7)
   check(H5Pset_file_locking(access, 0, 1), place, "cannot be read");
@@ -140,8 +143,8 @@ struct Reader::State {
   std::uint64_t bytes;
 };
 
-Reader::Reader(const std::filesystem::path& file) : name_(file.string()) {
-  state_ = std::make_unique<State>(State{open_file(file), 0});
+Reader::Reader(const std::filesystem::path& file, bool verify) : name_(file.string()) {
+  state_ = std::make_unique<State>(State{open_file(file, verify), 0});
   state_->bytes = std::filesystem::file_size(file);
 }
 

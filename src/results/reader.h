@@ -14,7 +14,8 @@ namespace qsweep {
 /// object.
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& file);
+  /// `verify`: read it all once to compare its checksum (results/checksum.h), if it has one.
+  explicit Reader(const std::filesystem::path& file, bool verify = true);
   ~Reader();
   Reader(Reader&&) noexcept;
 

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "results/checksum.h"
 #include "results/driver.h"
 #include "results/hdf5.h"
 #include "results/provenance.h"
@@ -206,6 +207,7 @@ void Writer::finish() {
   state.handle->close(state.place("/"));
   state.handle.reset();
   state.require_written();
+  if (const int error = append_checksum(state.sink.descriptor)) fail_to_write(state.file, error);
   if (fsync(state.sink.descriptor) != 0) fail_to_write(state.file, errno);
   if (close(std::exchange(state.sink.descriptor, -1)) != 0) fail_to_write(state.file, errno);
   if (std::rename(state.temporary.c_str(), state.file.c_str()) != 0) fail_to_write(state.file, errno);
