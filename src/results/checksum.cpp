@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <vector>
 
 namespace qsweep {
@@ -15,9 +16,9 @@ namespace qsweep {
 namespace {
 
 constexpr std::size_t trailer_bytes = 24;
-const std::string mark = "qsweep-crc32-v1:";
+constexpr std::string_view mark = "qsweep-crc32-v1:";
 
-std::string trailer(unsigned long crc) { return mark + fmt::format("{:08x}", crc); }
+std::string trailer(unsigned long crc) { return fmt::format("{}{:08x}", mark, crc); }
 
 /// Of the first `size` bytes; -1 (errno) if they cannot be read.
 long long checksum(int descriptor, off_t size) {

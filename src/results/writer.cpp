@@ -55,7 +55,8 @@ int synchronize_folder(const std::filesystem::path& folder) {
 void require_name(const std::string& path) {
   for (const auto& part : std::filesystem::path(path))
     if (part.empty() || part == "." || part == "..") throw std::invalid_argument("results: bad object name '" + path + "'");
-  if (path.empty() || path.find("//") != std::string::npos) throw std::invalid_argument("results: bad object name '" + path + "'");
+  if (path.empty() || path.front() == '/' || path.find("//") != std::string::npos)
+    throw std::invalid_argument("results: bad object name '" + path + "'");
 }
 
 /// HDF5 takes strings that end at their first zero byte: refuse to cut one silently.
