@@ -38,24 +38,6 @@ void walk(const Reader& file, const std::string& group, const std::string& below
   }
 }
 
-Record read_run(const Reader& file, const std::string& id, const Wanted& wanted) {
-  const std::string group = "/runs/" + id;
-  Record run{id, file.attributes(group), {}, {}};
-  walk(file, group, "", 0, [&](const std::string& path, bool is_group) {
-    if (is_group) {
-      if (Attributes attributes = file.attributes(group + "/" + path); !attributes.empty())
-        run.groups.emplace(path, std::move(attributes));
-    } else if (wanted(path)) {
-      Dataset dataset = file.dataset(group, path);
-      const std::string where = file.name() + ": " + group + "/" + path;
-      dataset.unit = take<std::string>(dataset.attributes, "unit", where);
-      dataset.long_name = take<std::string>(dataset.attributes, "long_name", where);
-      run.datasets.push_back(std::move(dataset));
-    }
-  });
-  return run;
-}
-
 std::vector<std::string> run_ids(const Reader& file) {
   std::vector<std::string> ids;
   for (const Reader::Entry& entry : file.entries("/runs")) {
@@ -128,16 +110,36 @@ void write_header(Writer& file, const Results& results) {
   file.ordered_group("/runs");
 }
 
+Record read_run(const Reader& file, const std::string& id, const Wanted& wanted) {
+  const std::string group = "/runs/" + id;
+  Record run{id, file.attributes(group), {}, {}};
+  walk(file, group, "", 0, [&](const std::string& path, bool is_group) {
+    if (is_group) {
+      if (Attributes attributes = file.attributes(group + "/" + path); !attributes.empty())
+        run.groups.emplace(path, std::move(attributes));
+    } else if (wanted(path)) {
+      Dataset dataset = file.dataset(group, path);
+      const std::string where = file.name() + ": " + group + "/" + path;
+      dataset.unit = take<std::string>(dataset.attributes, "unit", where);
+      dataset.long_name = take<std::string>(dataset.attributes, "long_name", where);
+      run.datasets.push_back(std::move(dataset));
+    }
+  });
+  return run;
+}
+
+void write_run(Writer& file, const Record& run) {
+  if (run.id.find('/') != std::string::npos) throw std::invalid_argument("results: bad run id '" + run.id + "'");
+  const std::string group = "/runs/" + run.id;
+  file.attributes(group, run.attributes);
+  for (const Dataset& dataset : run.datasets) file.dataset(group, dataset);
+  for (const auto& [name, attributes] : run.groups) file.attributes(group + "/" + name, attributes);
+}
+
 void write_results(const std::filesystem::path& path, const Results& results) {
   Writer file(path);
   write_header(file, results);
-  for (const Record& run : results.runs) {
-    const std::string group = "/runs/" + run.id;
-    if (run.id.find('/') != std::string::npos) throw std::invalid_argument("results: bad run id '" + run.id + "'");
-    file.attributes(group, run.attributes);
-    for (const Dataset& dataset : run.datasets) file.dataset(group, dataset);
-    for (const auto& [name, attributes] : run.groups) file.attributes(group + "/" + name, attributes);
-  }
+  for (const Record& run : results.runs) write_run(file, run);
   file.finish();
 }
 

@@ -46,6 +46,10 @@ Reader open_results(const std::filesystem::path&, bool versioned = true, bool ve
 Results read_header(const Reader&);
 void write_header(Writer&, const Results&);
 
+/// /runs/<id>.
+Record read_run(const Reader&, const std::string& id, const Wanted& wanted);
+void write_run(Writer&, const Record&);
+
 /// Paths of all datasets below a group, relative to it, sorted by name group by group.
 std::vector<std::string> dataset_paths(const Reader&, const std::string& group);
 

@@ -151,14 +151,12 @@ Reader::Reader(const std::filesystem::path& file, bool verify) : name_(file.stri
 Reader::~Reader() = default;
 Reader::Reader(Reader&&) noexcept = default;
 
-std::int64_t Reader::id() const { return state_->handle; }
-
-bool Reader::contains(const std::string& object) const { return hdf5::contains(id(), object, {name_, object}); }
+bool Reader::contains(const std::string& object) const { return hdf5::contains(state_->handle, object, {name_, object}); }
 
 std::vector<Reader::Entry> Reader::entries(const std::string& group) const {
   if (!contains(group)) return {};
   const Place place{name_, group};
-  const GroupHandle handle(H5Gopen2(id(), group.c_str(), H5P_DEFAULT), place, "is not a readable group");
+  const GroupHandle handle(H5Gopen2(state_->handle, group.c_str(), H5P_DEFAULT), place, "is not a readable group");
   const PropertyHandle properties(H5Gget_create_plist(handle), place, "is not a readable group");
   unsigned order = 0;
   check(H5Pget_link_creation_order(properties, &order), place, "is not a readable group");
@@ -180,7 +178,7 @@ std::vector<Reader::Entry> Reader::entries(const std::string& group) const {
 
 Attributes Reader::attributes(const std::string& object) const {
   const Place place{name_, object};
-  const ObjectHandle handle(H5Oopen(id(), object.c_str(), H5P_DEFAULT), place, "cannot be read");
+  const ObjectHandle handle(H5Oopen(state_->handle, object.c_str(), H5P_DEFAULT), place, "cannot be read");
   std::vector<std::string> names;
   check(H5Aiterate2(handle, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_attribute, &names), place, "cannot be read");
   Attributes found;
@@ -190,7 +188,7 @@ Attributes Reader::attributes(const std::string& object) const {
 
 Dataset Reader::dataset(const std::string& group, const std::string& path) const {
   const Place place{name_, group + "/" + path};
-  const DatasetHandle handle(H5Dopen2(id(), place.object.c_str(), H5P_DEFAULT), place, "is not a readable dataset");
+  const DatasetHandle handle(H5Dopen2(state_->handle, place.object.c_str(), H5P_DEFAULT), place, "is not a readable dataset");
   const TypeHandle type(H5Dget_type(handle), place, "has no type");
   const SpaceHandle space(H5Dget_space(handle), place, "has no shape");
   const PropertyHandle properties(H5Dget_create_plist(handle), place, "cannot be read");

@@ -32,7 +32,6 @@ class Reader {
   Dataset dataset(const std::string& group, const std::string& path) const;
 
   const std::string& name() const { return name_; }
-  std::int64_t id() const;
 
  private:
   struct State;

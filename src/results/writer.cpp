@@ -18,7 +18,6 @@
 #include "results/driver.h"
 #include "results/hdf5.h"
 #include "results/provenance.h"
-#include "results/reader.h"
 
 namespace qsweep {
 
@@ -192,15 +191,6 @@ void Writer::dataset(const std::string& group, const Dataset& dataset) {
   write_attribute(made, where, "long_name", dataset.long_name);
   for (const auto& [name, value] : dataset.attributes) write_attribute(made, where, name, value);
   state_->require_written();
-}
-
-std::string Writer::copy(const Reader& from, const std::string& object) {
-  const Place where = state_->place(object);
-  const PropertyHandle links = state_->with_groups(where);
-  const herr_t result = H5Ocopy(from.id(), object.c_str(), *state_->handle, object.c_str(), H5P_DEFAULT, links);
-  const std::string message = result < 0 ? last_message() : "";
-  state_->require_written();
-  return result < 0 ? object + " cannot be read " + message : "";
 }
 
 void Writer::finish() {
