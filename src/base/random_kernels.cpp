@@ -57,7 +57,7 @@ inline void store(Lanes words01, Lanes words23, std::uint32_t* out) {
 }
 #endif
 
-constexpr int rounds = 10, side_by_side = 2;
+constexpr int rounds = 10, side_by_side = 4;
 
 /// The key of each round, the same for all blocks: in memory, where a broadcast costs no more than the load.
 struct RoundKeys {
@@ -99,10 +99,11 @@ void philox(const PhiloxBlocks& from, std::size_t blocks, std::uint32_t* out) {
   std::size_t done = 0;
   for (; done + side_by_side * lanes <= blocks; done += side_by_side * lanes)
     vectors<side_by_side>(from, keys, number(done), out + 4 * done);
-  for (; done < blocks; done += lanes) {
+  for (; done + lanes <= blocks; done += lanes) vectors<1>(from, keys, number(done), out + 4 * done);
+  if (done < blocks) {
     std::uint32_t rest[4 * lanes];
     vectors<1>(from, keys, number(done), rest);
-    for (std::size_t j = 0; j < 4 * lanes && j < 4 * (blocks - done); ++j) out[4 * done + j] = rest[j];
+    for (std::size_t j = 0; j < 4 * (blocks - done); ++j) out[4 * done + j] = rest[j];
   }
 }
 

@@ -37,6 +37,9 @@ std::string short_hash(const std::string& text);
 /// Typed settings of an effective point.
 Settings settings_of(const Point& effective);
 
+/// The table of keys for people: of one section ("data"), or all if it is empty. ConfigError for an unknown section.
+std::string keys_text(const std::string& section, int columns);
+
 /// An impossible combination: the key to blame and what is allowed there.
 struct Conflict {
   std::string key, reason;

@@ -96,7 +96,7 @@ class TeamSweep {
 
   std::optional<InitialWeights> initial_weights(const RunPlan& run, const Settings& settings) const {
     if (!run.reference && settings.model.initial.empty()) return std::nullopt;
-    const auto [file, id] = run.reference ? std::pair(file_of(grid_.runs()[*run.reference]), std::string()) : initial_file(settings.model.initial);
+    const auto [file, id] = run.reference ? std::pair(file_of(grid_.runs()[*run.reference]).string(), std::string()) : initial_file(settings.model.initial);
     InitialWeights initial;
     for (auto& [name, tensor] : read_weights(file, id)) initial[name] = {std::move(tensor.shape), std::move(tensor.values)};
     return initial;
@@ -206,7 +206,7 @@ std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) 
   return order;
 }
 
-void run_sweep(const Experiment&, const Grid& grid, const SweepOptions& options, const Team& world) {
+void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world) {
   const fs::path folder = options.out / grid.name();
   const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
   world.on_root([&] {

@@ -26,6 +26,6 @@ int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers);
 std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards);
 
 /// Trains what is not done yet. Collective over all ranks. DataError if results cannot be written.
-void run_sweep(const Experiment& experiment, const Grid& grid, const SweepOptions& options, const Team& world);
+void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world);
 
 }  // namespace qsweep

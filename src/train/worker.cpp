@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/blocks.h"
 #include "theory/spectrum.h"
 
 namespace qsweep {

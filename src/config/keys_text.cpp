@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+
+#include "base/errors.h"
+#include "config/keys.h"
+#include "config/text.h"
+
+namespace qsweep {
+namespace {
+
+/// `text` broken at spaces into lines of at most `width`, each indented.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+  std::string out, line;
+  for (const std::string& word : split_words(text)) {
+    if (!line.empty() && indent + line.size() + 1 + word.size() > width) {
+      out += std::string(indent, ' ') + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + std::string(indent, ' ') + line + "\n";
+}
+
+}  // namespace
+
+std::string keys_text(const std::string& section, int columns) {
+  std::string text, sections;
+  Point effective;
+  for (const Key& key : keys()) {
+    effective[key.name] = key.default_value(effective);
+    const std::string head = key.name.substr(0, key.name.find('.'));
+    if (sections.find(head) == std::string::npos) sections += (sections.empty() ? "" : ", ") + head;
+    if (!section.empty() && head != section) continue;
+    text += fmt::format("{} = {}\n", key.name, effective[key.name]);
+    text += wrapped(key.meaning, 4, static_cast<std::size_t>(columns));
+    text += wrapped("allowed: " + key.allowed, 4, static_cast<std::size_t>(columns));
+    if (!key.needs.empty()) text += wrapped("only with " + key.needs, 4, static_cast<std::size_t>(columns));
+  }
+  if (text.empty()) throw ConfigError(fmt::format("command line: section {}: allowed: {}", section, sections));
+  return text;
+}
+
+}  // namespace qsweep

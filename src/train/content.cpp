@@ -1,0 +1,23 @@
+#include "train/content.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "base/errors.h"
+#include "config/keys.h"
+#include "train/environment.h"
+
+namespace qsweep {
+
+std::string content_hash(const std::string& initial) {
+  const auto [file, id] = initial_file(initial);
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream bytes;
+  if (in) bytes << in.rdbuf();
+  if (!in) throw DataError(fmt::format("{}: cannot be read: model.initial names a results file, FILE.h5 or FILE.h5:RUN_ID", file));
+  return short_hash(bytes.str() + "\n" + id);
+}
+
+}  // namespace qsweep
