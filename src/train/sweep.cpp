@@ -41,7 +41,7 @@ class TeamSweep {
       else train(static_cast<std::uint32_t>(run));
     }
   }
-  std::size_t held_by_others() const { return held_by_others_; }
+  std::size_t trained() const { return trained_; }  ///< on the team's root
   const std::vector<std::string>& diverged() const { return diverged_; }
   std::size_t without_reference() const { return without_reference_; }
 
@@ -51,7 +51,6 @@ class TeamSweep {
   /// The next run for this team, claimed; or nothing, or that a reference is still in somebody's hands.
   std::uint64_t claim() {
     bool waiting = false;
-    held_by_others_ = 0;
     for (const std::uint32_t i : order_) {
       const RunPlan& run = grid_.runs()[i];
       if (done_[i]) continue;
@@ -61,10 +60,7 @@ class TeamSweep {
         continue;
       }
       auto claim = std::make_unique<Claim>(folder_ / (run.id + ".lock"));
-      if (!claim->held()) {
-        ++held_by_others_;
-        continue;
-      }
+      if (!claim->held()) continue;  // in somebody else's hands
       if (finished_elsewhere(run)) {
         done_[i] = true;
         continue;
@@ -122,6 +118,7 @@ class TeamSweep {
       write_results(file_of(run), results);
       claim_.reset();
       done_[i] = true;
+      ++trained_;
       board_.run_done(costs_[i]);
     });
   }
@@ -138,7 +135,7 @@ class TeamSweep {
   const Results& header_;
   std::vector<bool> done_;
   std::unique_ptr<Claim> claim_;
-  std::size_t held_by_others_ = 0, without_reference_ = 0;
+  std::size_t trained_ = 0, without_reference_ = 0;
   std::vector<std::string> diverged_;
   fs::file_time_type started_ = fs::file_time_type::clock::now();
 };
@@ -170,6 +167,23 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
   else fmt::print("{} of {} runs are complete and skipped (--rerun does them again)\n", finished, order.size());
   if (other_commit != 0) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
   std::fflush(stdout);
+}
+
+/// What was done, what was not and why, and what to do next.
+void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, const Team& world, std::size_t to_do,
+                std::chrono::steady_clock::time_point start) {
+  std::vector<std::uint64_t> counts = {sweep.diverged().size(), sweep.trained()};
+  world.sum(counts);
+  std::vector<double> without_reference = {static_cast<double>(sweep.without_reference())};  // every team finds the same
+  world.max(without_reference);
+  if (!world.is_root()) return;
+  const auto absent = static_cast<std::size_t>(std::ranges::count_if(order, [&](std::uint32_t i) { return !fs::exists(folder / (grid.runs()[i].id + ".h5")); }));
+  const std::size_t left_out = static_cast<std::size_t>(without_reference[0]), elsewhere = absent - std::min(absent, left_out);
+  fmt::print("{} of {} runs done in {}; results in {}\n", counts[1], to_do, duration_text(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()), folder.string());
+  if (counts[0] > 0) fmt::print("{} diverged (marked in `qsweep show`)\n", counts[0]);
+  if (left_out > 0) fmt::print("{} were left out: the reference they start from diverged\n", left_out);
+  if (elsewhere > 0) fmt::print("another process has {} of the runs in hand; the same command later does what it leaves\n", elsewhere);
+  fmt::print("look: qsweep show {0}    one file: qsweep collect {0}\n", folder.string());
 }
 
 std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::uint32_t>& order) {
@@ -207,6 +221,7 @@ std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) 
 }
 
 void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world) {
+  const auto watch = std::chrono::steady_clock::now();
   const fs::path folder = options.out / grid.name();
   const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
   world.on_root([&] {
@@ -246,11 +261,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.all_or_none([&] {
     if (failure) std::rethrow_exception(failure);
   });
-  std::vector<double> counts = {static_cast<double>(sweep.held_by_others()), static_cast<double>(sweep.without_reference())};
-  world.max(counts);
-  if (!world.is_root()) return;
-  if (counts[0] > 0) fmt::print("another process has {:.0f} of the runs in hand; the same command later does what it leaves\n", counts[0]);
-  if (counts[1] > 0) fmt::print("{:.0f} runs were left out: the reference they start from diverged\n", counts[1]);
+  report_end(sweep, grid, order, folder, world, to_do, watch);
 }
 
 }  // namespace qsweep
