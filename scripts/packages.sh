@@ -75,6 +75,9 @@ list_packages() {
   done
 }
 
+# A long command in lines of at most 80 columns that a shell takes back.
+as_shell_lines() { fold -s -w 74 | sed -e '$!s/$/\\/' -e '1s/^/  /' -e '2,$s/^/    /'; }
+
 # Runs a command quietly; if it fails, shows the end of what it said and returns its exit code.
 quietly() {  # log file, command
   local log=$1 code=0
@@ -117,7 +120,7 @@ need_packages() {  # install: true or false; log file; build, or build and test
   for line in "${missing[@]}"; do names+=("${line%%|*}"); done
   if [[ -n $why_not ]]; then
     fail 2 "Missing, by Debian's and Ubuntu's names, and what needs it:" "$(list_packages "${missing[@]}")" \
-      "$why_not With root's rights this installs them:" "  apt-get install ${names[*]}"
+      "$why_not With root's rights this installs them:" "$(say "apt-get install ${names[*]}" | as_shell_lines)"
   fi
   say "installing ${#names[@]} of ${#wanted[@]}: ${names[*]}" | fold -s -w 72 | sed 's/^/      /'
   apt "$log" update || fail 1 'apt-get update failed: is there a network?'
