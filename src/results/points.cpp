@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -79,9 +80,8 @@ std::optional<std::set<std::string>> given_axes(const std::string& settings) {
     for (const Assignment& a : e.base.assignments)
       if (a.values.size() > 1) axes.insert(a.key);
     for (const Section& sweep : e.sweeps)
-      for (const Assignment& a : sweep.assignments) axes.insert(a.key);
-    if (e.reference)
-      for (const Assignment& a : e.reference->assignments) axes.insert(a.key);
+      for (const Assignment& a : sweep.assignments)
+        if (a.values.size() > 1) axes.insert(a.key);
   } catch (const ConfigError&) {  // keys that this version does not know
     return std::nullopt;
   }
@@ -122,8 +122,17 @@ std::vector<std::string> shown_keys(const std::vector<std::string>& separating, 
   std::vector<std::string> shown;
   for (const std::string& key : separating)
     if (is_given(key) && has_meaning(key)) shown.push_back(key);
-  for (const std::string& key : separating)
-    if (!is_given(key) && !follows(key, shown, seen)) shown.push_back(key);
+  // The rest by how well it tells a reader what was run: of sections [sweep.NAME] that differ in many keys one key will do.
+  std::vector<std::string> rest;
+  std::copy_if(separating.begin(), separating.end(), std::back_inserter(rest),
+               [&](const std::string& key) { return !is_given(key); });
+  const auto importance = [](const std::string& key) {
+    return key == weights || key == gradients ? 0 : key == "model.initial" ? 2 : 1;
+  };
+  std::stable_sort(rest.begin(), rest.end(),
+                   [&](const std::string& a, const std::string& b) { return importance(a) < importance(b); });
+  for (const std::string& key : rest)
+    if (!follows(key, shown, seen)) shown.push_back(key);
   std::stable_sort(shown.begin(), shown.end(),
                    [&](const std::string& a, const std::string& b) { return place_of(seen.axes, a) < place_of(seen.axes, b); });
   return shown;

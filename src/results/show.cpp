@@ -19,7 +19,7 @@ struct Quantity {
   bool highest_is_best;
   int rank;  ///< of its column (results/table.h)
 };
-/// The iterations have rank 5, the number of seeds 4; either 10 if it is the same everywhere.
+/// The iterations have rank 5, the number of seeds 4; either said_elsewhere if it is the same for all.
 constexpr Quantity quantities[] = {{"final/average_loss", "average loss", false, 2},
                                    {"final/loss", "loss", false, 7},
                                    {"final/average_full_precision_loss", "average full-precision loss", false, 8},
@@ -102,7 +102,7 @@ std::string give_way_if_constant(Column& column, const std::vector<Row>& rows) {
     if (!text.empty() && text != column.cells[row]) return "";
     text = column.cells[row];
   }
-  if (!text.empty()) column.rank = 10;
+  if (!text.empty()) column.rank = said_elsewhere;
   return text;
 }
 

@@ -27,7 +27,8 @@ constexpr const char* scalars[] = {"final/average_loss",
                                    "final/average_regret",
                                    "bound/slow_down",
                                    "bound/slow_down_printed",
-                                   "bound/u1_holds"};
+                                   "bound/u1_holds",
+                                   "bound/u2_u3_hold"};
 /// Of these the last point is kept.
 constexpr const char* curves[] = {"bound/printed", "bound/u1", "bound/u2", "bound/u3"};
 

@@ -73,7 +73,7 @@ std::size_t total(const std::vector<std::size_t>& widths) {
 }
 
 void erase(std::vector<Column>& columns, std::vector<std::size_t>& widths, std::size_t which, std::vector<std::string>& left_out) {
-  left_out.push_back(columns[which].heading);
+  if (columns[which].rank != said_elsewhere) left_out.push_back(columns[which].heading);
   columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(which));
   widths.erase(widths.begin() + static_cast<std::ptrdiff_t>(which));
 }

@@ -42,6 +42,9 @@ std::vector<std::string> wrap(const std::string& text, std::size_t width, bool i
 
 // ---- Tables
 
+/// Rank of a column whose content the text around the table says too: not among those reported as left out.
+inline constexpr int said_elsewhere = 10;
+
 struct Column {
   std::string heading;             ///< wrapped to what the cells need
   std::vector<std::string> cells;  ///< one for each row
