@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-/// `qsweep collect DIR/NAME`: the run files of one experiment, DIR/NAME/<id>.h5, as one results file. One run is copied after the
-/// other, so memory does not grow with their number.
+/// `qsweep collect DIR/NAME`: the run files of one experiment, DIR/NAME/<id>.h5, as one results file. One run is read and
+/// written after the other, so memory does not grow with their number.
 namespace qsweep {
 
 struct LeftOut {

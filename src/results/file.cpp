@@ -38,24 +38,6 @@ void walk(const Reader& file, const std::string& group, const std::string& below
   }
 }
 
-Record read_run(const Reader& file, const std::string& id, const Wanted& wanted) {
-  const std::string group = "/runs/" + id;
-  Record run{id, file.attributes(group), {}, {}};
-  walk(file, group, "", 0, [&](const std::string& path, bool is_group) {
-    if (is_group) {
-      if (Attributes attributes = file.attributes(group + "/" + path); !attributes.empty())
-        run.groups.emplace(path, std::move(attributes));
-    } else if (wanted(path)) {
-      Dataset dataset = file.dataset(group, path);
-      const std::string where = file.name() + ": " + group + "/" + path;
-      dataset.unit = take<std::string>(dataset.attributes, "unit", where);
-      dataset.long_name = take<std::string>(dataset.attributes, "long_name", where);
-      run.datasets.push_back(std::move(dataset));
-    }
-  });
-  return run;
-}
-
 std::vector<std::string> run_ids(const Reader& file) {
   std::vector<std::string> ids;
   for (const Reader::Entry& entry : file.entries("/runs")) {
@@ -63,6 +45,12 @@ std::vector<std::string> run_ids(const Reader& file) {
     ids.push_back(entry.name);
   }
   return ids;
+}
+
+Results read_runs(const Reader& file, const Wanted& wanted) {
+  Results results = read_header(file);
+  for (const std::string& id : run_ids(file)) results.runs.push_back(read_run(file, id, wanted));
+  return results;
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -85,8 +73,8 @@ std::string choose_run(const Reader& file, const std::string& id) {
 
 }  // namespace
 
-Reader open_results(const std::filesystem::path& path, bool versioned) {
-  Reader file(path);
+Reader open_results(const std::filesystem::path& path, bool versioned, bool verify) {
+  Reader file(path, verify);
   const Attributes root = file.attributes("/");
   const auto* format = get<std::string>(root, "format");
   if (!format || *format != results_format)
@@ -122,31 +110,48 @@ void write_header(Writer& file, const Results& results) {
   file.ordered_group("/runs");
 }
 
+Record read_run(const Reader& file, const std::string& id, const Wanted& wanted) {
+  const std::string group = "/runs/" + id;
+  Record run{id, file.attributes(group), {}, {}};
+  walk(file, group, "", 0, [&](const std::string& path, bool is_group) {
+    if (is_group) {
+      if (Attributes attributes = file.attributes(group + "/" + path); !attributes.empty())
+        run.groups.emplace(path, std::move(attributes));
+    } else if (wanted(path)) {
+      Dataset dataset = file.dataset(group, path);
+      const std::string where = file.name() + ": " + group + "/" + path;
+      dataset.unit = take<std::string>(dataset.attributes, "unit", where);
+      dataset.long_name = take<std::string>(dataset.attributes, "long_name", where);
+      run.datasets.push_back(std::move(dataset));
+    }
+  });
+  return run;
+}
+
+void write_run(Writer& file, const Record& run) {
+  if (run.id.find('/') != std::string::npos) throw std::invalid_argument("results: bad run id '" + run.id + "'");
+  const std::string group = "/runs/" + run.id;
+  file.attributes(group, run.attributes);
+  for (const Dataset& dataset : run.datasets) file.dataset(group, dataset);
+  for (const auto& [name, attributes] : run.groups) file.attributes(group + "/" + name, attributes);
+}
+
 void write_results(const std::filesystem::path& path, const Results& results) {
   Writer file(path);
   write_header(file, results);
-  for (const Record& run : results.runs) {
-    const std::string group = "/runs/" + run.id;
-    if (run.id.find('/') != std::string::npos) throw std::invalid_argument("results: bad run id '" + run.id + "'");
-    file.attributes(group, run.attributes);
-    for (const Dataset& dataset : run.datasets) file.dataset(group, dataset);
-    for (const auto& [name, attributes] : run.groups) file.attributes(group + "/" + name, attributes);
-  }
+  for (const Record& run : results.runs) write_run(file, run);
   file.finish();
 }
 
-Results read_results(const std::filesystem::path& path, const Wanted& wanted) {
-  const Reader file = open_results(path);
-  Results results = read_header(file);
-  for (const std::string& id : run_ids(file)) results.runs.push_back(read_run(file, id, wanted));
-  return results;
-}
+Results read_results(const std::filesystem::path& path, const Wanted& wanted) { return read_runs(open_results(path), wanted); }
 
 Results read_run_attributes(const std::filesystem::path& path, const std::vector<std::string>& datasets) {
-  return read_results(path,
-                      [&](const std::string& name) { return std::find(datasets.begin(), datasets.end(), name) != datasets.end(); });
+  constexpr std::uintmax_t quick = std::uintmax_t{64} << 20;
+  std::error_code error;
+  const bool verify = std::filesystem::file_size(path, error) <= quick;
+  return read_runs(open_results(path, true, verify),
+                   [&](const std::string& name) { return std::find(datasets.begin(), datasets.end(), name) != datasets.end(); });
 }
-
 std::vector<std::string> dataset_paths(const Reader& file, const std::string& group) {
   std::vector<std::string> paths;
   walk(file, group, "", 0, [&](const std::string& path, bool is_group) {

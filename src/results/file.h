@@ -25,7 +25,8 @@ using Wanted = std::function<bool(const std::string& path)>;
 Results read_results(
     const std::filesystem::path&, const Wanted& wanted = [](const std::string&) { return true; });
 
-/// Attributes alone, and the named datasets where a run has them: for tables of runs, and to skip runs already done.
+/// Attributes alone (of files above 64 MiB without comparing the checksum of all their bytes), and the named datasets where a run
+/// has them: for tables of runs, and to skip runs already done.
 Results read_run_attributes(const std::filesystem::path&, const std::vector<std::string>& datasets = {});
 
 struct Weights {
@@ -37,12 +38,17 @@ struct Weights {
 /// have no more than the attribute `format` and these datasets.
 std::map<std::string, Weights> read_weights(const std::filesystem::path&, const std::string& id = "");
 
-/// Opens a file that is qsweep's and of this version. `versioned`: a file without format_version is refused too.
-Reader open_results(const std::filesystem::path&, bool versioned = true);
+/// Opens a file that is qsweep's and of this version. `versioned`: a file without format_version is refused too. `verify`: compare
+/// the checksum.
+Reader open_results(const std::filesystem::path&, bool versioned = true, bool verify = true);
 
 /// The attributes at the root: format, format_version, experiment, settings, axes. No runs.
 Results read_header(const Reader&);
 void write_header(Writer&, const Results&);
+
+/// /runs/<id>.
+Record read_run(const Reader&, const std::string& id, const Wanted& wanted);
+void write_run(Writer&, const Record&);
 
 /// Paths of all datasets below a group, relative to it, sorted by name group by group.
 std::vector<std::string> dataset_paths(const Reader&, const std::string& group);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "results/checksum.h"
 #include "results/hdf5.h"
 
 namespace qsweep {
@@ -24,10 +25,12 @@ void require_regular_file(const std::filesystem::path& file) {
   if (std::filesystem::file_size(file, error) == 0) throw DataError(file.string() + ": is empty: delete it and run again");
 }
 
-FileHandle open_file(const std::filesystem::path& file) {
+FileHandle open_file(const std::filesystem::path& file, bool verify) {
   silence();
   const Place place{file.string()};
   require_regular_file(file);
+  if (verify && verify_checksum(file.string()) == Checksum::differs)
+    throw DataError(file.string() + ": its checksum differs from its content: " + damaged);
   const PropertyHandle access(H5Pcreate(H5P_FILE_ACCESS), place, "cannot be read");
 #if H5_VERSION_GE(1, 10, 7)
   check(H5Pset_file_locking(access, 0, 1), place, "cannot be read");
@@ -140,22 +143,20 @@ struct Reader::State {
   std::uint64_t bytes;
 };
 
-Reader::Reader(const std::filesystem::path& file) : name_(file.string()) {
-  state_ = std::make_unique<State>(State{open_file(file), 0});
+Reader::Reader(const std::filesystem::path& file, bool verify) : name_(file.string()) {
+  state_ = std::make_unique<State>(State{open_file(file, verify), 0});
   state_->bytes = std::filesystem::file_size(file);
 }
 
 Reader::~Reader() = default;
 Reader::Reader(Reader&&) noexcept = default;
 
-std::int64_t Reader::id() const { return state_->handle; }
-
-bool Reader::contains(const std::string& object) const { return hdf5::contains(id(), object, {name_, object}); }
+bool Reader::contains(const std::string& object) const { return hdf5::contains(state_->handle, object, {name_, object}); }
 
 std::vector<Reader::Entry> Reader::entries(const std::string& group) const {
   if (!contains(group)) return {};
   const Place place{name_, group};
-  const GroupHandle handle(H5Gopen2(id(), group.c_str(), H5P_DEFAULT), place, "is not a readable group");
+  const GroupHandle handle(H5Gopen2(state_->handle, group.c_str(), H5P_DEFAULT), place, "is not a readable group");
   const PropertyHandle properties(H5Gget_create_plist(handle), place, "is not a readable group");
   unsigned order = 0;
   check(H5Pget_link_creation_order(properties, &order), place, "is not a readable group");
@@ -177,7 +178,7 @@ std::vector<Reader::Entry> Reader::entries(const std::string& group) const {
 
 Attributes Reader::attributes(const std::string& object) const {
   const Place place{name_, object};
-  const ObjectHandle handle(H5Oopen(id(), object.c_str(), H5P_DEFAULT), place, "cannot be read");
+  const ObjectHandle handle(H5Oopen(state_->handle, object.c_str(), H5P_DEFAULT), place, "cannot be read");
   std::vector<std::string> names;
   check(H5Aiterate2(handle, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_attribute, &names), place, "cannot be read");
   Attributes found;
@@ -187,7 +188,7 @@ Attributes Reader::attributes(const std::string& object) const {
 
 Dataset Reader::dataset(const std::string& group, const std::string& path) const {
   const Place place{name_, group + "/" + path};
-  const DatasetHandle handle(H5Dopen2(id(), place.object.c_str(), H5P_DEFAULT), place, "is not a readable dataset");
+  const DatasetHandle handle(H5Dopen2(state_->handle, place.object.c_str(), H5P_DEFAULT), place, "is not a readable dataset");
   const TypeHandle type(H5Dget_type(handle), place, "has no type");
   const SpaceHandle space(H5Dget_space(handle), place, "has no shape");
   const PropertyHandle properties(H5Dget_create_plist(handle), place, "cannot be read");

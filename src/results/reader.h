@@ -14,7 +14,8 @@ namespace qsweep {
 /// object.
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& file);
+  /// `verify`: read it all once to compare its checksum (results/checksum.h), if it has one.
+  explicit Reader(const std::filesystem::path& file, bool verify = true);
   ~Reader();
   Reader(Reader&&) noexcept;
 
@@ -31,7 +32,6 @@ class Reader {
   Dataset dataset(const std::string& group, const std::string& path) const;
 
   const std::string& name() const { return name_; }
-  std::int64_t id() const;
 
  private:
   struct State;

@@ -14,10 +14,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "results/checksum.h"
 #include "results/driver.h"
 #include "results/hdf5.h"
 #include "results/provenance.h"
-#include "results/reader.h"
 
 namespace qsweep {
 
@@ -54,7 +54,8 @@ int synchronize_folder(const std::filesystem::path& folder) {
 void require_name(const std::string& path) {
   for (const auto& part : std::filesystem::path(path))
     if (part.empty() || part == "." || part == "..") throw std::invalid_argument("results: bad object name '" + path + "'");
-  if (path.empty() || path.find("//") != std::string::npos) throw std::invalid_argument("results: bad object name '" + path + "'");
+  if (path.empty() || path.front() == '/' || path.find("//") != std::string::npos)
+    throw std::invalid_argument("results: bad object name '" + path + "'");
 }
 
 /// HDF5 takes strings that end at their first zero byte: refuse to cut one silently.
@@ -192,20 +193,12 @@ void Writer::dataset(const std::string& group, const Dataset& dataset) {
   state_->require_written();
 }
 
-std::string Writer::copy(const Reader& from, const std::string& object) {
-  const Place where = state_->place(object);
-  const PropertyHandle links = state_->with_groups(where);
-  const herr_t result = H5Ocopy(from.id(), object.c_str(), *state_->handle, object.c_str(), H5P_DEFAULT, links);
-  const std::string message = result < 0 ? last_message() : "";
-  state_->require_written();
-  return result < 0 ? object + " cannot be read " + message : "";
-}
-
 void Writer::finish() {
   State& state = *state_;
   state.handle->close(state.place("/"));
   state.handle.reset();
   state.require_written();
+  if (const int error = append_checksum(state.sink.descriptor)) fail_to_write(state.file, error);
   if (fsync(state.sink.descriptor) != 0) fail_to_write(state.file, errno);
   if (close(std::exchange(state.sink.descriptor, -1)) != 0) fail_to_write(state.file, errno);
   if (std::rename(state.temporary.c_str(), state.file.c_str()) != 0) fail_to_write(state.file, errno);

@@ -7,8 +7,6 @@
 
 namespace qsweep {
 
-class Reader;
-
 /// One results file while it is made. A reader sees all of it or nothing: it is written under a temporary name in the same folder,
 /// FILE.tmp-<host>-<process id>, closed, synchronized to disk and renamed. Without finish() the temporary is removed and an older
 /// file of that name stays. Objects are named by their path from the root, "/runs/x"; groups are made on the way.
@@ -25,8 +23,6 @@ class Writer {
   /// Makes the group where there is none.
   void attributes(const std::string& group, const Attributes&);
   void dataset(const std::string& group, const Dataset&);
-  /// Copies an object with all below it, to the same path. Returns why that one cannot be read, or nothing.
-  std::string copy(const Reader& from, const std::string& object);
   void finish();
 
  private:

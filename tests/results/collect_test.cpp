@@ -54,6 +54,7 @@ TEST_F(CollectTest, foreign_files_are_named_and_left_out) {
   Results unfinished = sample_results({"g"});
   unfinished.runs[0].attributes["status"] = std::string("running");
   write("g.h5", unfinished);
+  unfinished.runs[0].id = "h";
   unfinished.runs[0].attributes.erase("status");
   write("h.h5", unfinished);
   write_bytes(runs / "i.h5", "text");

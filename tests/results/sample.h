@@ -73,6 +73,7 @@ inline Record sample_run(const std::string& id, double shift = 0) {
                     {"none", std::vector<std::int64_t>{}},
                     {"status", std::string("complete")},
                     {"empty", std::string()}};
+  for (int i = 0; i < 60; ++i) run.attributes["key" + std::to_string(i)] = std::string("value");  // as many as a real run
   run.datasets = {{"curves/iteration", "iteration", "iteration", {3}, std::vector<std::int64_t>{1, 2, std::int64_t{1} << 60}},
                   {"curves/loss", "loss", "training loss f(ŵ)", {3}, std::vector<double>{1.5 + shift, infinity, 1e-300}},
                   {"curves/nothing", "loss", "a curve without points", {0}, std::vector<double>{}},

@@ -1,0 +1,158 @@
+"""A qsweep results file as plain values: runs with their keys and arrays. Nothing else here knows HDF5."""
+import glob
+import os
+import re
+
+import h5py
+import numpy
+
+GROUPS = ("curves", "bound", "final", "compression")   # what figures are made of; weights and traffic stay in the file
+EVALUATED = ("test_", "train_", "averaged_test_")      # these curves are over evaluation_iteration
+NOT_AXES = ("run.seed",)                               # seeds are averaged over, never an axis of a figure
+
+
+class DataError(Exception):
+    """A file that cannot be drawn: one line that names it and says what is wrong."""
+
+
+def text(value):
+    """An attribute as str, number or list of str, whatever string type HDF5 used."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, numpy.ndarray):
+        return [text(v) for v in value.ravel()]
+    return value.item() if isinstance(value, numpy.generic) else value
+
+
+def number(value):
+    """The value as a float, or None if it is not a number ("none", "-", "laq3")."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+class Curve:
+    """Finite points of one curve of one run, with the labels of its axes. x is never empty."""
+
+    def __init__(self, x, y, x_label, y_label):
+        self.x, self.y, self.x_label, self.y_label = x, y, x_label, y_label
+
+
+class Run:
+    """One /runs/<id>: keys (every effective setting), arrays by path below the run, their labels."""
+
+    def __init__(self, name, group):
+        self.id = name
+        self.keys = {key: text(value) for key, value in group.attrs.items()}
+        self.commit = text(group["provenance"].attrs.get("commit", "")) if "provenance" in group else ""
+        self.arrays, self.labels = {}, {}
+        for part in GROUPS:
+            if isinstance(group.get(part), h5py.Group):
+                self._read(part, group[part])
+
+    def _read(self, part, group):
+        for name, item in group.items():
+            if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub":
+                path = part + "/" + name
+                self.arrays[path] = numpy.asarray(item[()], dtype=float)
+                unit = text(item.attrs.get("unit", "1"))
+                long_name = text(item.attrs.get("long_name", name.replace("_", " ")))
+                self.labels[path] = long_name if unit in ("1", "") else f"{long_name} [{unit}]"
+
+    def key(self, name):
+        """A setting; "-" where it has no meaning at this point of the grid."""
+        return self.keys.get(name, "-")
+
+    @property
+    def diverged(self):
+        return self.keys.get("status") == "diverged"
+
+    @property
+    def unfinished(self):
+        return self.keys.get("status", "complete") not in ("complete", "diverged")
+
+    def curve(self, name, part="curves"):
+        """A curve (or bound) over its iterations without its non-finite points, or None if nothing is left."""
+        path = f"{part}/{name}"
+        grid = "curves/iteration"
+        if part == "compression":
+            grid = "compression/mu_step"
+        elif name.startswith(EVALUATED):
+            grid = "curves/evaluation_iteration"
+        x, y = self.arrays.get(grid), self.arrays.get(path)
+        if x is None or y is None or x.ndim != 1 or y.ndim != 1 or path == grid:
+            return None
+        points = min(len(x), len(y))  # a run in progress may have written one of them further
+        finite = numpy.isfinite(x[:points]) & numpy.isfinite(y[:points])
+        if not finite.any():
+            return None
+        return Curve(x[:points][finite], y[:points][finite], self.labels[grid], self.labels[path])
+
+    def final(self, name):
+        """The last value of a curve as a float; NaN if there is none, or if the run diverged."""
+        if self.diverged:
+            return numpy.nan
+        stored = self.arrays.get("final/" + name)
+        if stored is not None and stored.size == 1:
+            return float(stored.ravel()[0])
+        curve = self.curve(name)
+        return float(curve.y[-1]) if curve else numpy.nan
+
+    def constant(self, name):
+        """A scalar of bound/, or None."""
+        stored = self.arrays.get("bound/" + name)
+        return float(stored.ravel()[0]) if stored is not None and stored.size == 1 else None
+
+
+class Results:
+    """One experiment: its name, its axes (keys with several values, without the seed), its runs."""
+
+    def __init__(self, path, experiment, axes, runs):
+        self.path, self.experiment, self.runs = path, experiment, runs
+        candidates = axes if axes else sorted({key for run in runs for key in run.keys if "." in key})
+        self.axes = [a for a in candidates if a not in NOT_AXES and a != "experiment.name"
+                     and len({str(r.key(a)) for r in runs}) > 1]
+
+    def names(self):
+        """Every curve of any run, in a stable order."""
+        return sorted({path.split("/", 1)[1] for run in self.runs for path in run.arrays if path.startswith("curves/")})
+
+    def label(self, name, part="curves"):
+        """Axis label of a dataset, from the first run that has it."""
+        path = f"{part}/{name}"
+        return next((run.labels[path] for run in self.runs if path in run.labels), name.replace("_", " "))
+
+
+def read_file(path):
+    try:
+        with h5py.File(path, "r") as file:
+            if text(file.attrs.get("format", "")) != "qsweep-results":
+                raise DataError(f"{path}: not a qsweep results file (attribute format is not 'qsweep-results')")
+            axes = text(file.attrs.get("axes", numpy.array([])))
+            axes = axes.split() if isinstance(axes, str) else list(axes)
+            runs = [Run(name, group) for name, group in file.get("runs", {}).items() if isinstance(group, h5py.Group)]
+            return text(file.attrs.get("experiment", "")), axes, runs
+    except DataError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py raises for unreadable contents
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(f"{path}: not a readable HDF5 file, or damaged ({reason}); collect or run it again") from error
+
+
+def read(path):
+    """Results of a file, or of a folder of run files named by their 16 hex digits."""
+    if not os.path.exists(path):
+        raise DataError(f"{path}: no such file")
+    files = [path]
+    if os.path.isdir(path):
+        files = sorted(f for f in glob.glob(os.path.join(glob.escape(path), "*.h5"))
+                       if re.fullmatch(r"[0-9a-f]{16}\.h5", os.path.basename(f)))
+        if not files:
+            raise DataError(f"{path}: holds no run files (<run id>.h5)")
+    experiment, axes, runs = read_file(files[0])
+    for other in files[1:]:
+        runs += read_file(other)[2]
+    if not runs:
+        raise DataError(f"{path}: holds no runs; run the experiment first")
+    return Results(path, experiment, axes, runs)

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+"""make_example.py EXPERIMENT OUT.h5: a synthetic results file with plausible curves, to try figures on without training anything.
+
+The curves are made up: loss(t) = floor + (start − floor)/√(1 + t/τ), τ proportional to the factors the theory predicts, plus noise.
+The layout is that of a collected results file (results/FORMAT.md).
+"""
+import hashlib
+import sys
+
+import h5py
+import numpy
+
+EPS = 1e-12
+LABELS = {
+    "iteration": "iteration", "evaluation_iteration": "iteration", "loss": "training loss at the quantized weights",
+    "average_loss": "average training loss at the quantized weights",
+    "full_precision_loss": "training loss at the full-precision weights",
+    "average_full_precision_loss": "average training loss at the full-precision weights", "average_regret": "average regret",
+    "gradient_norm_ratio": "squared norm of the quantized gradient, over that of the gradient",
+    "weight_error": "relative squared weight error",
+    "bits_up": "bits sent per worker", "bits_down": "bits received per worker", "test_loss": "test loss",
+    "test_accuracy": "test accuracy",
+    "train_loss": "loss on the training set", "train_accuracy": "accuracy on the training set", "printed": "bound as printed",
+    "u1": "bound U1", "u2": "bound U2", "u3": "bound U3", "slow_down_printed": "slow-down by quantized gradients as printed"}
+UNITS = {"test_accuracy": "%", "train_accuracy": "%", "bits_up": "bit", "bits_down": "bit", "iteration": "1"}
+DEFAULTS = {"experiment.method": "distributed", "model.kind": "linear", "model.dimension": 256, "weights.quantizer": "lab",
+            "gradients.quantizer": "sq2", "gradients.clip": "none", "workers.count": 1, "workers.batch": 64,
+            "optimizer.kind": "rmsprop",
+            "optimizer.learning_rate": .03, "run.iterations": 20000, "run.seed": 1}
+
+
+def delta(name):
+    if name == "fp":
+        return 0.0
+    return 2.0 if name == "lab" else 1.0 / (2 ** (int(name[-1]) - 1) - 1)
+
+
+def slowdown(keys):
+    c = keys["gradients.clip"]
+    if isinstance(c, (int, float)):
+        return numpy.sqrt(numpy.sqrt(2 / numpy.pi) * c * delta(keys["gradients.quantizer"]) + 1)
+    return numpy.sqrt((1 + numpy.sqrt(2 * keys["model.dimension"] - 1)) / 2 * delta(keys["gradients.quantizer"]) + 1)
+
+
+def dataset(group, name, values):
+    item = group.create_dataset(name, data=numpy.asarray(values, dtype=float))
+    item.attrs["unit"] = UNITS.get(name, "1")
+    item.attrs["long_name"] = LABELS.get(name, name.replace("_", " "))
+
+
+def shape_of(keys, rng):
+    """(start, floor, τ, ratio) of the loss curve of one setting."""
+    d, full, clip = keys["model.dimension"], keys["gradients.quantizer"] == "fp", keys["gradients.clip"]
+    clipped = isinstance(clip, (int, float))
+    dg, dw = delta(keys["gradients.quantizer"]), delta(keys["weights.quantizer"])
+    measured = 1 if full else 1 + dg * (.75 * clip if clipped else .9 * numpy.sqrt(2 * numpy.log(d)) - .2)
+    measured *= 1 + .01 * rng.standard_normal()
+    if keys["model.kind"] == "linear":
+        start, floor = .02 + .007 * d, .02 + .0009 * d * (.02 + dw / 2)
+        tau = 3 * (d / 64) ** .5 * measured / keys["workers.count"] ** .8
+        floor *= 1 + (.6 * .15 if clip == 1 else 0.0)
+    else:
+        start, floor = 2.3, (.35 if keys["model.kind"] == "mlp" else .5) + .1 * dw + .004 * dg * d ** .5
+        tau = 30 * measured
+    return start, floor * (1 + .01 * rng.standard_normal()), tau, measured
+
+
+def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
+    keys = {**DEFAULTS, **keys}
+    name = hashlib.sha256(repr(sorted(keys.items(), key=str)).encode()).hexdigest()[:16]
+    rng = numpy.random.default_rng(int(name[:8], 16))
+    group = file.create_group(f"runs/{name}")
+    start, floor, tau, ratio = shape_of(keys, rng)
+    total = keys["run.iterations"]
+    t = numpy.unique(numpy.concatenate([[1], numpy.linspace(total / points, total, points).astype(int)])).astype(float)
+    average = floor + (start - floor) / numpy.sqrt(1 + t / tau) * (1 + .01 * rng.standard_normal(t.size) / numpy.sqrt(t))
+    loss = floor + (start - floor) / (1 + t / tau) * (1 + .2 * rng.random(t.size)) + .1 * floor * rng.random(t.size)
+    if diverge:
+        kept = t <= diverge
+        t, average, loss = t[kept], average[kept] * numpy.exp(t[kept] / diverge * 20), loss[kept]
+        loss[-1] = numpy.nan
+    group.attrs["experiment.name"] = experiment
+    for key, value in keys.items():
+        group.attrs[key] = str(value)   # keys are stored as text, as the experiment file has them
+    group.attrs["status"] = "diverged" if diverge else "complete"
+    if diverge:
+        group.attrs["diverged_iteration"] = int(t[-1])
+    curves = {"iteration": t, "loss": loss, "average_loss": average,
+              "gradient_norm_ratio": ratio * (1 + .05 * rng.standard_normal(t.size)),
+              "weight_error": .1 + .2 / numpy.sqrt(t), "bits_up": t * keys["model.dimension"] * 2 + 32,
+              "bits_down": t * keys["model.dimension"] + 32}
+    if keys["model.kind"] == "linear":
+        lower = .02 + .6 * (floor - .02)
+        curves.update(full_precision_loss=loss * .8, average_full_precision_loss=lower + (average - floor) * .9,
+                      average_regret=numpy.maximum(lower - .02 + (average - floor) * .9, EPS))
+    else:
+        e = numpy.linspace(total / 12, total, 12)
+        best = 98.2 - 3 * floor - .4 * delta(keys["gradients.quantizer"])
+        curves.update(evaluation_iteration=e, test_accuracy=best - 12 / (1 + e / total * 9) + .15 * rng.standard_normal(e.size),
+                      test_loss=floor * 1.1 + 1 / (1 + e / tau))
+    for part in ("curves", "final"):
+        group.create_group(part)
+    for curve, values in curves.items():
+        dataset(group["curves"], curve, values)
+        if not curve.endswith("iteration"):
+            dataset(group["final"], curve, values[-1])
+    if bounds and keys["model.kind"] == "linear":
+        bound, factor = group.create_group("bound"), slowdown(keys)
+        level = keys["model.dimension"] / 8
+        u1 = level * factor * 20 / numpy.sqrt(t) + level
+        for curve, values in (("u1", u1), ("u2", 2 * u1), ("u3", 5 * u1), ("printed", 3 * u1)):
+            dataset(bound, curve, values)
+        dataset(bound, "slow_down_printed", factor)
+        dataset(bound, "Err_w_printed", level)
+    group.create_group("provenance").attrs["commit"] = "0123abc"
+
+
+def seeds(settings, count=3):
+    return [{**s, "run.seed": seed} for s in settings for seed in range(1, count + 1)]
+
+
+def settings_of(experiment):
+    """(axes, settings of the runs) of an experiment's synthetic grid."""
+    if experiment == "dimension_linear":
+        return (["model.dimension", "gradients.quantizer", "run.seed"],
+                seeds([{"model.dimension": d, "gradients.quantizer": g} for d in (64, 256, 1024) for g in ("fp", "sq2")]))
+    if experiment == "dimension_mlp":
+        mlp = {"model.kind": "mlp", "weights.quantizer": "laq3", "workers.count": 2, "run.iterations": 4000,
+               "optimizer.learning_rate": .001}
+        main = seeds([{**mlp, "model.dimension": d, "gradients.quantizer": g} for d in (64, 256, 1024) for g in ("fp", "sq3")])
+        literal = [{**mlp, "model.dimension": d, "gradients.quantizer": "sq3", "optimizer.learning_rate": .1, "run.seed": 1}
+                   for d in (64, 1024)]
+        return ["model.dimension", "gradients.quantizer", "optimizer.learning_rate", "run.seed"], main + literal
+    if experiment == "resolution_linear":
+        weights, gradients = ["fp", "lab"] + [f"laq{m}" for m in range(2, 9)], ["fp"] + [f"sq{m}" for m in range(2, 9)]
+        return (["weights.quantizer", "gradients.quantizer", "run.seed"],
+                seeds([{"weights.quantizer": w, "gradients.quantizer": g} for w in weights for g in gradients]))
+    if experiment == "clipping_linear":
+        return (["gradients.quantizer", "gradients.clip", "run.seed"],
+                seeds([{"gradients.quantizer": "fp", "gradients.clip": "-"}] + [{"gradients.clip": c} for c in ("none", 1, 2, 3)]))
+    if experiment == "workers_linear":
+        return (["workers.count", "gradients.quantizer", "run.seed"],
+                seeds([{"workers.count": n, "gradients.quantizer": g} for n in (1, 2, 4, 8, 16, 32) for g in ("fp", "sq2")]))
+    if experiment == "mlp_mnist":
+        mlp = {"model.kind": "mlp", "workers.count": 2, "run.iterations": 9000}
+        return (["weights.quantizer", "gradients.quantizer", "run.seed"],
+                seeds([{**mlp, "weights.quantizer": w, "gradients.quantizer": g}
+                       for w in ("fp", "lab", "laq2", "laq3", "laq4") for g in ("fp", "sq2", "sq3", "sq4")]))
+    return (["weights.quantizer", "gradients.quantizer", "run.seed"],   # smoke, and any other
+            seeds([{"model.dimension": 64, "weights.quantizer": w, "gradients.quantizer": g, "run.iterations": 500}
+                   for w in ("lab", "laq3") for g in ("fp", "sq2")], 2))
+
+
+def make(path, experiment, axes=None, settings=None, diverge=(), **options):
+    """Write the file; `diverge` = indices of runs that diverge halfway."""
+    default_axes, default_settings = settings_of(experiment)
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file.attrs["format_version"] = "qsweep-results", 1
+        file.attrs["experiment"], file.attrs["settings"] = experiment, "[experiment]\nname = " + experiment + "\n"
+        file.attrs.create("axes", [*(default_axes if axes is None else axes)], dtype=h5py.string_dtype())
+        for i, keys in enumerate(default_settings if settings is None else settings):
+            write_run(file, experiment, keys, diverge=200 if i in diverge else None, **options)
+    return path
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__.splitlines()[0])
+    make(sys.argv[2], sys.argv[1])
