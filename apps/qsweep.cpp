@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <boost/program_options.hpp>
+#include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -309,6 +311,7 @@ int run_alone(const std::string& command, const Arguments& arguments) {
 int main(int argc, char** argv) {
   flush_denormals();
   use_one_blas_thread();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit then shows as a failed write
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "--help";
   if (command == "run") return run_on_ranks(argc, argv, arguments);

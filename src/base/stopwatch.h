@@ -6,9 +6,9 @@
 /// Where a run's time goes. Phases are exclusive: entering one leaves the other, so they sum to the total.
 namespace qsweep {
 
-enum class Phase : std::size_t { compute, quantize, exchange, update, evaluate, output, other };
-inline constexpr std::size_t phases = 7;
-inline constexpr std::array<const char*, phases> phase_names = {"compute", "quantize", "exchange", "update", "evaluate", "output", "other"};
+enum class Phase : std::size_t { compute, quantize, exchange, update, evaluate, output };
+inline constexpr std::size_t phases = 6;
+inline constexpr std::array<const char*, phases> phase_names = {"compute", "quantize", "exchange", "update", "evaluate", "output"};
 
 class Stopwatch {
  public:
@@ -27,7 +27,7 @@ class Stopwatch {
 
  private:
   std::array<double, phases> seconds_{};
-  Phase phase_ = Phase::other;
+  Phase phase_ = Phase::output;  // what belongs to no other phase
   Clock::time_point since_ = Clock::now();
 };
 

@@ -44,20 +44,20 @@ double relative_error(std::span<const float> w, std::span<const float> quantized
 }
 
 void describe_curves(Recorder& curves) {
-  curves.describe("loss", "1", "training loss at the quantized weights");
-  curves.describe("average_loss", "1", "average training loss at the quantized weights");
-  curves.describe("full_precision_loss", "1", "training loss at the full-precision weights");
-  curves.describe("average_full_precision_loss", "1", "average training loss at the full-precision weights");
-  curves.describe("average_regret", "1", "average regret");
+  curves.describe("loss", "loss", "training loss at the quantized weights");
+  curves.describe("average_loss", "loss", "average training loss at the quantized weights");
+  curves.describe("full_precision_loss", "loss", "training loss at the full-precision weights");
+  curves.describe("average_full_precision_loss", "loss", "average training loss at the full-precision weights");
+  curves.describe("average_regret", "loss", "average regret");
   curves.describe("gradient_norm_ratio", "1", "norm ratio of quantized to full gradient, squared");
   curves.describe("gradient_norm_ratio_layers", "1", "norm ratio of quantized to full gradient, squared, per layer");
   curves.describe("weight_error", "1", "relative squared error of the quantized weights");
   curves.describe("bits_up", "bit", "bits sent by one worker");
   curves.describe("bits_down", "bit", "bits received by one worker");
-  curves.describe("printed", "1", "bound on the average regret as printed");
-  curves.describe("u1", "1", "bound U1 on the average regret");
-  curves.describe("u2", "1", "bound U2 on the average regret");
-  curves.describe("u3", "1", "bound U3 on the average regret");
+  curves.describe("printed", "loss", "bound on the average regret as printed");
+  curves.describe("u1", "loss", "bound U1 on the average regret");
+  curves.describe("u2", "loss", "bound U2 on the average regret");
+  curves.describe("u3", "loss", "bound U3 on the average regret");
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ void Metrics::record(std::uint64_t t, std::span<const double> ratios, std::span<
   if (linear_) curves_.add("average_full_precision_loss", average_full_precision_loss_);
   curves_.add("gradient_norm_ratio", ratios.front());
   if (layers_.size() > 1) curves_.add("gradient_norm_ratio_layers", std::vector<double>(ratios.begin() + 1, ratios.end()));
-  curves_.add("weight_error", relative_error(w, quantized));
+  if (settings_.weights.quantized()) curves_.add("weight_error", relative_error(w, quantized));
   curves_.add("bits_up", bits_up);
   curves_.add("bits_down", bits_down);
 }
@@ -122,7 +122,7 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
   const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) {
     record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}});
   };
-  curves_.write_index("curves/iteration", "iteration", record);
+  curves_.write_index("curves/iteration", record);
   const std::vector<std::string> bounds = {"printed", "u1", "u2", "u3"};
   for (const std::string& curve : curves_.curves())
     if (std::find(bounds.begin(), bounds.end(), curve) == bounds.end()) curves_.write("curves", {curve}, record);
@@ -135,21 +135,25 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
   }
   if (!evaluation_iterations_.empty()) {
     const auto points = evaluation_iterations_.size();
-    record.datasets.push_back({"curves/evaluation_iteration", "1", "iteration", {points}, evaluation_iterations_});
+    record.datasets.push_back({"curves/evaluation_iteration", "iteration", "iteration", {points}, evaluation_iterations_});
     const auto add = [&](const char* name, const char* unit, const char* label, const std::vector<double>& values) {
       if (std::any_of(values.begin(), values.end(), [](double x) { return !std::isnan(x); })) record.datasets.push_back({std::string("curves/") + name, unit, label, {points}, values});
     };
-    add("test_loss", "1", "test loss", test_loss_);
+    add("test_loss", "loss", "test loss", test_loss_);
     add("test_accuracy", "%", "test accuracy", test_accuracy_);
-    add("train_loss", "1", "training loss, whole set", train_loss_);
+    add("train_loss", "loss", "training loss, whole set", train_loss_);
     add("train_accuracy", "%", "training accuracy", train_accuracy_);
   }
   std::vector<Dataset> finals;
   for (const Dataset& d : record.datasets) {
-    if (!d.path.starts_with("curves/") || d.shape.size() != 1 || !std::holds_alternative<std::vector<double>>(d.values)) continue;
+    if (!d.path.starts_with("curves/") || !std::holds_alternative<std::vector<double>>(d.values)) continue;
     const auto& values = std::get<std::vector<double>>(d.values);
     const std::string name = d.path.substr(7);
     if (values.empty()) continue;
+    if (d.shape.size() == 2) {  // the last row, one value for each layer
+      finals.push_back({"final/" + name, d.unit, "final " + d.long_name, {d.shape[1]}, std::vector<double>(values.end() - static_cast<std::ptrdiff_t>(d.shape[1]), values.end()), d.attributes});
+      continue;
+    }
     finals.push_back({"final/" + name, d.unit, "final " + d.long_name, {}, std::vector<double>{values.back()}});
     if (name == "test_accuracy") {
       double best = values.back();

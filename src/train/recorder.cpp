@@ -50,8 +50,8 @@ void Recorder::write(const std::string& group, const std::vector<std::string>& w
   }
 }
 
-void Recorder::write_index(const std::string& path, const std::string& long_name, Record& record) const {
-  record.datasets.push_back({path, "1", long_name, {iterations_.size()}, iterations_});
+void Recorder::write_index(const std::string& path, Record& record) const {
+  record.datasets.push_back({path, "iteration", "iteration", {iterations_.size()}, iterations_});
 }
 
 }  // namespace qsweep

@@ -29,9 +29,9 @@ class Recorder {
   const std::vector<std::int64_t>& iterations() const { return iterations_; }
   std::size_t points() const { return iterations_.size(); }
   const std::vector<double>& values(const std::string& curve) const { return curves_.at(curve); }
-  /// The curves as datasets below `group`, and their index group/iteration if `index` is set.
+  /// Curves as datasets below `group`, and the iterations they share.
   void write(const std::string& group, const std::vector<std::string>& which, Record& record) const;
-  void write_index(const std::string& path, const std::string& long_name, Record& record) const;
+  void write_index(const std::string& path, Record& record) const;
   std::vector<std::string> curves() const;
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "base/errors.h"
 #include "model/network.h"
@@ -240,7 +241,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     hindsight = std::move(replay.losses);
     comparator = std::move(replay.weights);
   }
-  watch_.enter(Phase::other);
+  watch_.enter(Phase::output);
   std::copy(watch_.seconds().begin(), watch_.seconds().end(), mine.begin());
   mine[phases] = static_cast<double>(exchange_->traffic().bytes_sent);
   mine[phases + 1] = static_cast<double>(exchange_->traffic().messages);
@@ -255,13 +256,13 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   if (diverged) record.attributes["diverged_iteration"] = static_cast<std::int64_t>(t);
   metrics_.write(record, hindsight);
   for (const Tensor& tensor : model_->layout().tensors())
-    record.datasets.push_back({"final/weights/" + tensor.name, "1", tensor.name, tensor.shape, std::vector<float>(w.begin() + static_cast<std::ptrdiff_t>(tensor.offset), w.begin() + static_cast<std::ptrdiff_t>(tensor.end()))});
+    record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, w.subspan(tensor.offset, tensor.size)));
   if (!diverged) quantized_.describe(w, record);
   if (const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get())) {
     const auto truth = linear->true_weights();
-    record.datasets.push_back({"problem/w_star", "1", "true weights", {truth.size()}, std::vector<float>(truth.begin(), truth.end())});
-    record.datasets.push_back({"problem/w_1", "1", "initial weights", {initial_.size()}, initial_});
-    if (hindsight) record.datasets.push_back({"problem/comparator", "1", "best fixed weights in hindsight", {comparator.size()}, comparator});
+    record.datasets.push_back({"problem/w_star", "weight", "true weights", {truth.size()}, std::vector<double>(truth.begin(), truth.end())});
+    record.datasets.push_back({"problem/w_1", "weight", "initial weights", {initial_.size()}, std::vector<double>(initial_.begin(), initial_.end())});
+    if (hindsight) record.datasets.push_back({"problem/comparator", "weight", "best fixed weights in hindsight", {comparator.size()}, comparator});
   }
   describe_runtime(all, mine.size(), t, record);
   return record;
@@ -290,7 +291,7 @@ void Trainer::describe_runtime(const std::vector<double>& all, std::size_t colum
     bytes.push_back(static_cast<std::int64_t>(all[p * columns + phases]));
     messages.push_back(static_cast<std::int64_t>(all[p * columns + phases + 1]));
   }
-  record.datasets.push_back({"traffic/bytes_sent", "byte", "bytes given to MPI by each rank", {ranks}, bytes});
+  record.datasets.push_back({"traffic/bytes_sent", "B", "bytes that each rank gave to the exchange", {ranks}, bytes, {{"total", std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})}}});
   record.datasets.push_back({"traffic/messages", "1", "messages of each rank", {ranks}, messages});
 }
 
