@@ -15,10 +15,12 @@ TEST(Provenance, nothing_is_empty) {
   now.versions = {{"mpi", "Open MPI 4.1.4"}, {"openblas", "0.3.21"}};
   now.start = std::chrono::system_clock::from_time_t(1'700'000'000);
   const Attributes attributes = provenance(now);
-  for (const auto& [name, value] : attributes)
+  for (const auto& [name, value] : attributes) {
     EXPECT_FALSE(std::holds_alternative<std::string>(value) && std::get<std::string>(value).empty()) << name;
-  for (const std::string name : {"version", "commit", "compiler", "compiler_flags", "build_type", "hdf5_version", "cpu", "host"})
+  }
+  for (const std::string name : {"version", "commit", "compiler", "compiler_flags", "build_type", "hdf5_version", "cpu", "host"}) {
     EXPECT_EQ(attributes.count(name), 1U) << name;
+  }
   EXPECT_EQ(text(attributes, "command_line"), R"(qsweep run 'my experiment.ini' --set 'a=it'\''s')");
   EXPECT_EQ(text(attributes, "start_utc"), "2023-11-14T22:13:20Z");
   EXPECT_EQ(text(attributes, "mpi_version"), "Open MPI 4.1.4");
