@@ -135,7 +135,7 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
   }
   if (!evaluation_iterations_.empty()) {
     const auto points = evaluation_iterations_.size();
-    record.datasets.push_back({"curves/evaluation_iteration", "iteration", "iteration", {points}, evaluation_iterations_});
+    record.datasets.push_back({"curves/evaluation_iteration", "1", "iteration", {points}, evaluation_iterations_});
     const auto add = [&](const char* name, const char* unit, const char* label, const std::vector<double>& values) {
       if (std::any_of(values.begin(), values.end(), [](double x) { return !std::isnan(x); })) record.datasets.push_back({std::string("curves/") + name, unit, label, {points}, values});
     };

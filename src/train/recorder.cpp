@@ -51,7 +51,7 @@ void Recorder::write(const std::string& group, const std::vector<std::string>& w
 }
 
 void Recorder::write_index(const std::string& path, Record& record) const {
-  record.datasets.push_back({path, "iteration", "iteration", {iterations_.size()}, iterations_});
+  record.datasets.push_back({path, "1", "iteration", {iterations_.size()}, iterations_});
 }
 
 }  // namespace qsweep
