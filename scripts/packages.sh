@@ -20,7 +20,6 @@ build_packages=(
   "liblzma-dev|reads .xz data files|pkg-config --exists liblzma"
   "libssl-dev|run ids are SHA-256 hashes|pkg-config --exists libcrypto"
   "libgtest-dev|tests|has_header gtest/gtest.h"
-  "libbenchmark-dev|benchmarks|has_header benchmark/benchmark.h"
   "python3|draws figures|command -v python3"
   "python3-h5py|reads results files for figures|has_module h5py"
   "python3-numpy|figures|has_module numpy"

@@ -102,13 +102,16 @@ def finals(runs, name):
 
 
 def iterations_to(curve, level):
-    """First iteration at which the curve is at or below level, interpolated between recorded points; NaN if never."""
-    below = numpy.flatnonzero(curve.y <= level)
-    if below.size == 0:
-        return numpy.nan
-    i = below[0]
-    if i == 0:
+    """Iteration from which the curve stays at or below level, interpolated between recorded points; NaN if it does not end there.
+
+    Staying, not first touching: the average of the first few mini-batches is noise and may dip anywhere.
+    """
+    above = numpy.flatnonzero(~(curve.y <= level))
+    if above.size == 0:
         return float(curve.x[0])
+    i = above[-1] + 1
+    if i == curve.y.size:
+        return numpy.nan
     share = (curve.y[i - 1] - level) / (curve.y[i - 1] - curve.y[i])
     return float(curve.x[i - 1] + share * (curve.x[i] - curve.x[i - 1]))
 

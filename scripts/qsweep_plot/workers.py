@@ -10,13 +10,13 @@ from .reading import number
 from .series import choose, finals, group, iterations_to, mean, values
 
 AXES = ("workers.count", "gradients.quantizer", "gradients.clip")
-SATURATED = 1.5  # times the iterations that 1/N predicts from the smallest N
+SATURATED = 1.3  # times the iterations that 1/N predicts from the smallest N
 
 
 def target_level(runs, name):
-    """A level that all completed runs reach: 2 % above the highest of their lowest values."""
-    lowest = [c.y.min() for c in (r.curve(name) for r in runs if not r.diverged) if c]
-    return 1.02 * max(lowest) if lowest else numpy.nan
+    """A level that all completed runs reach: 2 % above the highest of their final values."""
+    ends = [c.y[-1] for c in (r.curve(name) for r in runs if not r.diverged) if c]
+    return 1.02 * max(ends) if ends else numpy.nan
 
 
 def gradient_series(runs):
@@ -81,7 +81,7 @@ def workers_linear(results):
     loss.axhline(target, color=style.GREY, lw=.9, ls=(0, (3, 2)))
     loss.annotate(f"target {target:.3g}", (.01, target), (0, -10), xycoords=("axes fraction", "data"),
                   textcoords="offset points", fontsize=8, color=style.GREY)
-    sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' lowest values: all reach it."]
+    sentences = [f"Target: an average loss of {target:.3g}, 2 % above the highest of the runs' final values: all reach it."]
     numbers = [number(c) for c in counts]
     for i, (label, members) in enumerate(series):
         steps = steps_to_target(members, counts, name, target)

@@ -183,7 +183,7 @@ void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std:
   if (counts[0] > 0) fmt::print("{} diverged (marked in `qsweep show`)\n", counts[0]);
   if (left_out > 0) fmt::print("{} were left out: the reference they start from diverged\n", left_out);
   if (elsewhere > 0) fmt::print("another process has {} of the runs in hand; the same command later does what it leaves\n", elsewhere);
-  fmt::print("look: qsweep show {0}    one file: qsweep collect {0}\n", folder.string());
+  fmt::print("next: qsweep show {0}\n      qsweep collect {0}\n", folder.string());
 }
 
 std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::uint32_t>& order) {

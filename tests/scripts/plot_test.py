@@ -211,6 +211,8 @@ class Numbers(Folder):
         self.assertEqual(series.iterations_to(curve, 6), 2)
         self.assertEqual(series.iterations_to(curve, 9), 1)
         self.assertTrue(math.isnan(series.iterations_to(curve, 1)))
+        dips = self.curve([1, 3, 5, 7], [2, 8, 4, 2])  # the first value is noise: what counts is where the curve stays below
+        self.assertEqual(series.iterations_to(dips, 6), 4)
 
     def test_order_of_values(self):
         self.assertEqual(sorted(["laq8", "laq2", "fp", "lab"], key=series.rank), ["fp", "lab", "laq2", "laq8"])
