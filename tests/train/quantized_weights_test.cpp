@@ -149,5 +149,17 @@ TEST(QuantizedWeights, the_same_steps_from_saved_scales_give_the_same_bits) {
   EXPECT_TRUE(std::ranges::equal(one.values(), resumed.values()));
 }
 
+TEST(QuantizedWeights, the_search_for_a_scale_starts_from_the_last_one) {
+  const Layout layout = layout_of(1003);
+  const std::vector<float> w = normal(layout.dimension(), 9), v = second_moment(layout.dimension()), far = {0.05F, 0, 0.05F};
+  const std::span<const float> first = std::span(w).first(1003), curvature = std::span(v).first(1003);
+  const WeightQuantizer quantizer("laq3", AlphaRule::exact);
+  QuantizedWeights quantized({"laq3", "exact"}, layout);
+  quantized.set_scales(far);
+  quantized.quantize(w, v);
+  EXPECT_EQ(quantized.scales()[0], quantizer.solve(first, curvature, 0.05F));
+  EXPECT_NE(quantized.scales()[0], quantizer.solve(first, curvature, 0)) << "or this test shows nothing";
+}
+
 }  // namespace
 }  // namespace qsweep
