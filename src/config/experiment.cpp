@@ -32,6 +32,7 @@ std::vector<Line> read_lines(const std::string& text, const std::string& file) {
     if (bare.front() == '[') {
       if (bare.back() != ']' || bare.size() < 3) throw ConfigError(fmt::format("{}: '{}' is not a section: allowed: [section]", source, bare));
       section = bare;
+      if (bare.starts_with("[sweep.")) lines.push_back({bare.substr(1, bare.size() - 2) + ".", "", source});  // a product even without keys
       continue;
     }
     std::istringstream one(section + "\n" + bare + "\n");
@@ -76,8 +77,7 @@ Assignment checked(const Line& line, const std::string& key_name) {
   if (key == nullptr) unknown_key(line, key_name);
   Assignment assignment{key_name, {}, line.source};
   for (const std::string& value : split(line.value, ',')) try {
-      const std::string canonical = key->canonical(value);
-      if (std::find(assignment.values.begin(), assignment.values.end(), canonical) == assignment.values.end()) assignment.values.push_back(canonical);
+      assignment.values.push_back(key->canonical(value));  // repeated values stay: a zipped axis may need them
     } catch (const std::invalid_argument&) {
       throw ConfigError(fmt::format("{}: {} = {}: allowed: {}", line.source, key_name, value.empty() ? "(nothing)" : value, key->allowed));
     }
@@ -106,7 +106,7 @@ Place place_of(Experiment& e, const Line& line) {
   }
   if (!line.key.starts_with("sweep.") || line.key == "sweep.zip") return {&e.base, line.key == "sweep.zip" ? "zip" : line.key};
   const auto dot = line.key.find('.', 6);
-  if (dot == std::string::npos) throw ConfigError(fmt::format("{}: {} = {}: allowed in [sweep]: zip; axes are keys with several values", line.source, line.key, line.value));
+  if (dot == std::string::npos || dot == 6) throw ConfigError(fmt::format("{}: {} = {}: allowed in [sweep]: zip; axes are keys with several values", line.source, line.key, line.value));
   const std::string name = line.key.substr(6, dot - 6);
   auto found = std::find_if(e.sweeps.begin(), e.sweeps.end(), [&](const Section& s) { return s.name == name; });
   if (found == e.sweeps.end()) found = e.sweeps.insert(e.sweeps.end(), Section{name, {}, {}});
@@ -114,16 +114,18 @@ Place place_of(Experiment& e, const Line& line) {
 }
 
 void add_zip(Section& section, const Line& line) {
-  std::vector<std::string> zip = split_words(line.value);
-  for (const std::string& key : zip)
+  Zip zip{split_words(line.value), line.source};
+  for (const std::string& key : zip.keys)
     if (find_key(key) == nullptr) unknown_key(line, key);
-  if (zip.size() < 2) throw ConfigError(fmt::format("{}: zip = {}: allowed: two or more keys separated by spaces", line.source, line.value));
+  if (section.name == "reference") throw ConfigError(fmt::format("{}: zip = {}: allowed in [sweep] and [sweep.NAME]; [reference] has one value for each key", line.source, line.value));
+  if (zip.keys.size() < 2) throw ConfigError(fmt::format("{}: zip = {}: allowed: two or more keys separated by spaces", line.source, line.value));
   section.zips.push_back(std::move(zip));
 }
 
 void apply_file(Experiment& e, const std::vector<Line>& lines) {
   for (const Line& line : lines) {
     const Place place = place_of(e, line);
+    if (place.key.empty()) continue;  // the head of a section
     if (place.key == "zip") {
       add_zip(*place.section, line);
       continue;
@@ -135,11 +137,24 @@ void apply_file(Experiment& e, const std::vector<Line>& lines) {
   }
 }
 
+/// A sweep that the file does not have would be one more product: a typo must not do that.
+void check_sweep_exists(const Experiment& e, const Line& line) {
+  if (!line.key.starts_with("sweep.") || line.key == "sweep.zip") return;
+  const std::string name = line.key.substr(6, line.key.find('.', 6) - 6);
+  std::string names;
+  for (const Section& sweep : e.sweeps) {
+    if (sweep.name == name) return;
+    names += (names.empty() ? "sweep." : ", sweep.") + sweep.name;
+  }
+  throw ConfigError(fmt::format("{}: {} = {}: {} has no [sweep.{}]; allowed: {}", line.source, line.key, line.value, e.file, name, names.empty() ? "no sweep" : names));
+}
+
 void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
   for (const std::string& set : sets) {
     const auto equals = set.find('=');
     if (equals == std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", set));
     const Line line{trim(set.substr(0, equals)), trim(set.substr(equals + 1)), "--set"};
+    check_sweep_exists(e, line);
     const Place place = place_of(e, line);
     if (place.key == "zip") {
       add_zip(*place.section, line);
@@ -171,6 +186,7 @@ Experiment parse_experiment(const std::string& text, const std::string& file, co
   apply_sets(e, sets);
   check_single(e.base, "experiment.name");
   for (const Section& sweep : e.sweeps) check_single(sweep, "experiment.name");
+  if (e.reference) check_single(*e.reference, "experiment.name");
   const Assignment* name = e.base.find("experiment.name");
   e.name = name != nullptr ? name->values.front() : find_key("experiment.name")->default_value({});
   if (e.name.find('/') != std::string::npos || e.name.front() == '.')

@@ -14,11 +14,17 @@ struct Assignment {
   std::string source;  ///< "smoke.ini:12" or "--set"
 };
 
+/// Keys that advance together: `zip = workers.count run.iterations`.
+struct Zip {
+  std::vector<std::string> keys;
+  std::string source;
+};
+
 /// One product of axes: the keys of a section and which of them advance together.
 struct Section {
   std::string name;  ///< of [sweep.NAME]; empty for the keys outside
   std::vector<Assignment> assignments;
-  std::vector<std::vector<std::string>> zips;
+  std::vector<Zip> zips;
 
   const Assignment* find(const std::string& key) const;
 };
@@ -32,7 +38,7 @@ struct Experiment {
 };
 
 /// text: content of `file`; sets: "section.key=value[,value…]" of the command line, which win over the file everywhere
-/// ("reference.section.key=…" and "sweep.NAME.section.key=…" address those sections). ConfigError names file, line, key, value and what is allowed.
+/// ("reference.section.key=…" and, where the file has that sweep, "sweep.NAME.section.key=…" address those sections). ConfigError names file, line, key, value and what is allowed.
 Experiment parse_experiment(const std::string& text, const std::string& file, const std::vector<std::string>& sets = {});
 
 }  // namespace qsweep

@@ -15,13 +15,42 @@ namespace {
 /// The text of model.initial in the settings of a run that starts from another run of the grid.
 std::string initial_of(const std::string& reference_id) { return "reference " + reference_id; }
 
-std::string source_of(const Experiment& e, const std::string& key) {
-  for (const Section& sweep : e.sweeps)
-    if (const Assignment* a = sweep.find(key)) return a->source;
-  if (const Assignment* a = e.base.find(key)) return a->source;
-  if (e.reference)
-    if (const Assignment* a = e.reference->find(key)) return a->source;
-  return e.file + " (default)";
+using Hash = std::function<std::string(const std::string&)>;
+
+/// Remembers what it has hashed: a file may be large and named by every run.
+Hash remembering(const Hash& hash) {
+  return [&hash, known = std::map<std::string, std::string>()](const std::string& file) mutable {
+    const auto found = known.find(file);
+    return found != known.end() ? found->second : known.emplace(file, hash(file)).first->second;
+  };
+}
+
+std::string source_of(const Experiment& e, const Assignment* assignment) { return assignment != nullptr ? assignment->source : e.file + " (default)"; }
+
+bool contains(const Zip& zip, const std::string& key) { return std::find(zip.keys.begin(), zip.keys.end(), key) != zip.keys.end(); }
+
+/// A key advances in one zip, or two would set it.
+void check_disjoint(const std::vector<Zip>& zips) {
+  std::map<std::string, const Zip*> zip_of;
+  for (const Zip& zip : zips)
+    for (const std::string& key : zip.keys)
+      if (const auto [earlier, fresh] = zip_of.emplace(key, &zip); !fresh)
+        throw ConfigError(fmt::format("{}: zip = {}: {} is zipped before, at {}; allowed: each key once", zip.source, fmt::join(zip.keys, " "), key, earlier->second->source));
+}
+
+/// The values of zipped keys side by side.
+std::vector<std::vector<std::string>> side_by_side(const Zip& zip, const std::vector<Assignment>& assignments) {
+  std::vector<std::vector<std::string>> rows;
+  for (const std::string& key : zip.keys) {
+    const auto member = std::find_if(assignments.begin(), assignments.end(), [&](const Assignment& a) { return a.key == key; });
+    const std::size_t count = member == assignments.end() ? 0 : member->values.size();
+    if (rows.empty()) rows.resize(count);
+    if (count == 0 || count != rows.size())
+      throw ConfigError(fmt::format("{}: zip = {}: {} has {} values and {} has {}; allowed: the same number", zip.source, fmt::join(zip.keys, " "), zip.keys.front(),
+                                    rows.size(), key, count));
+    for (std::size_t i = 0; i < count; ++i) rows[i].push_back(member->values[i]);
+  }
+  return rows;
 }
 
 }  // namespace
@@ -30,13 +59,15 @@ Grid::Grid(const Experiment& experiment, const std::function<std::string(const s
     : name_(experiment.name), experiment_(experiment) {
   if (experiment.sweeps.empty()) add_product(experiment, nullptr);
   for (const Section& sweep : experiment.sweeps) add_product(experiment, &sweep);
-  for (std::uint32_t p = 0; p < products_.size(); ++p) expand(p, experiment, content_hash);
+  check_zips(experiment);
+  const Hash hash = remembering(content_hash);
+  for (std::uint32_t p = 0; p < products_.size(); ++p) expand(p, experiment, hash);
   check_meaning(experiment);
 }
 
 void Grid::add_product(const Experiment& e, const Section* sweep) {
   std::vector<Assignment> assignments = e.base.assignments;
-  std::vector<std::vector<std::string>> zips = e.base.zips;
+  std::vector<Zip> zips = e.base.zips;
   if (sweep != nullptr) {
     for (const Assignment& a : sweep->assignments) {
       const auto known = std::find_if(assignments.begin(), assignments.end(), [&](const Assignment& b) { return b.key == a.key; });
@@ -45,21 +76,15 @@ void Grid::add_product(const Experiment& e, const Section* sweep) {
     }
     zips.insert(zips.end(), sweep->zips.begin(), sweep->zips.end());
   }
+  check_disjoint(zips);
   Product product;
   std::set<std::string> done;
   for (const Assignment& a : assignments) {
     if (done.contains(a.key)) continue;
-    const auto zip = std::find_if(zips.begin(), zips.end(), [&](const auto& z) { return std::find(z.begin(), z.end(), a.key) != z.end(); });
-    Axis axis{zip == zips.end() ? std::vector<std::string>{a.key} : *zip, {}};
-    axis.values.resize(a.values.size());
-    for (const std::string& key : axis.keys) {
-      const auto member = std::find_if(assignments.begin(), assignments.end(), [&](const Assignment& b) { return b.key == key; });
-      if (member == assignments.end() || member->values.size() != a.values.size())
-        throw ConfigError(fmt::format("{}: zip = {}: {} has {} values and {} has {}; allowed: the same number", a.source, fmt::join(axis.keys, " "), a.key,
-                                      a.values.size(), key, member == assignments.end() ? 0 : member->values.size()));
-      for (std::size_t i = 0; i < a.values.size(); ++i) axis.values[i].push_back(member->values[i]);
-      done.insert(key);
-    }
+    const auto zip = std::find_if(zips.begin(), zips.end(), [&](const Zip& z) { return contains(z, a.key); });
+    const Zip together = zip != zips.end() ? *zip : Zip{{a.key}, a.source};
+    Axis axis{together.keys, side_by_side(together, assignments)};
+    done.insert(axis.keys.begin(), axis.keys.end());
     if (axis.values.size() == 1)
       for (std::size_t k = 0; k < axis.keys.size(); ++k) product.fixed[axis.keys[k]] = axis.values[0][k];
     else
@@ -83,11 +108,13 @@ Point Grid::given(const RunPlan& run) const {
   return point;
 }
 
-Settings Grid::settings(const RunPlan& run) const {
+Point Grid::effective(const RunPlan& run) const {
   Point point = given(run);
   if (run.reference) point["model.initial"] = initial_of(runs_[*run.reference].id);
-  return settings_of(effective_point(point));
+  return effective_point(point);
 }
+
+Settings Grid::settings(const RunPlan& run) const { return settings_of(effective(run)); }
 
 void Grid::check(const RunPlan& run, const Settings& settings, const Experiment& e) const {
   const std::optional<Conflict> conflict = find_conflict(settings);
@@ -97,16 +124,23 @@ void Grid::check(const RunPlan& run, const Settings& settings, const Experiment&
   for (std::size_t a = 0; a < product.axes.size(); ++a)
     for (std::size_t k = 0; k < product.axes[a].keys.size(); ++k)
       where += fmt::format("{}{} = {}", where.empty() ? " (where " : ", ", product.axes[a].keys[k], product.axes[a].values[run.choice[a]][k]);
-  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, conflict->key), conflict->key, settings.point.at(conflict->key), conflict->reason,
+  const Assignment* blamed = run.is_reference ? e.reference->find(conflict->key) : nullptr;  // in the order in which sections win
+  if (blamed == nullptr && !e.sweeps.empty()) blamed = e.sweeps[run.product].find(conflict->key);
+  if (blamed == nullptr) blamed = e.base.find(conflict->key);
+  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, blamed), conflict->key, settings.point.at(conflict->key), conflict->reason,
                                 where.empty() ? "" : where + ")"));
 }
 
-std::uint32_t Grid::add(RunPlan run, const Experiment& e, const std::function<std::string(const std::string&)>& content_hash) {
-  const Settings effective = settings(run);
-  check(run, effective, e);
-  Point identity = effective.point;
-  if (!run.reference && !effective.model.initial.empty()) identity["model.initial"] = "content " + content_hash(effective.model.initial);
-  run.id = short_hash(identity_text(identity));
+std::uint32_t Grid::add(RunPlan run, Point effective, const Experiment& e, const std::function<std::string(const std::string&)>& content_hash) {
+  const Settings settings = settings_of(std::move(effective));
+  check(run, settings, e);
+  if (!run.reference && !settings.model.initial.empty()) {
+    Point identity = settings.point;
+    identity["model.initial"] = "content " + content_hash(settings.model.initial);
+    run.id = short_hash(identity_text(identity));
+  } else {
+    run.id = short_hash(identity_text(settings.point));
+  }
   const auto place = std::lower_bound(by_id_.begin(), by_id_.end(), run.id, [](const auto& entry, const std::string& id) { return entry.first < id; });
   if (place != by_id_.end() && place->first == run.id) return place->second;
   const auto index = static_cast<std::uint32_t>(runs_.size());
@@ -122,15 +156,15 @@ void Grid::expand(std::uint32_t product, const Experiment& e, const std::functio
   run.choice.assign(axes.size(), 0);
   for (bool more = true; more;) {
     RunPlan next = run;
+    bool fresh = true;
     if (e.reference) {
       RunPlan reference = run;
       reference.is_reference = true;
-      const std::uint32_t index = add(std::move(reference), e, content_hash);
-      RunPlan plain = run;  // a point that is the reference itself depends on nothing
-      if (settings(plain).point != settings(runs_[index]).point) next.reference = index;
-      else next.is_reference = true;
+      Point effective_reference = effective(reference);
+      fresh = effective(run) != effective_reference;  // a point that is the reference itself depends on nothing
+      next.reference = add(std::move(reference), std::move(effective_reference), e, content_hash);
     }
-    add(std::move(next), e, content_hash);
+    if (fresh) add(next, effective(next), e, content_hash);
     more = false;
     for (std::size_t a = axes.size(); a-- > 0 && !more;) {  // the last axis runs fastest
       more = ++run.choice[a] < axes[a].values.size();
@@ -139,31 +173,49 @@ void Grid::expand(std::uint32_t product, const Experiment& e, const std::functio
   }
 }
 
-/// A key that means something nowhere in the grid is a mistake of the user's.
-void Grid::check_meaning(const Experiment& e) const {
-  std::set<std::string> asked;
-  for (const Assignment& a : e.base.assignments) asked.insert(a.key);
+/// A zip whose keys no product has is a mistake of the user's; where one is missing, side_by_side has said so.
+void Grid::check_zips(const Experiment& e) const {
+  const auto used = [&](const Zip& zip, const Section* sweep) {
+    return std::any_of(zip.keys.begin(), zip.keys.end(), [&](const std::string& key) { return e.base.find(key) != nullptr || (sweep != nullptr && sweep->find(key) != nullptr); });
+  };
+  const auto refuse = [](const Zip& zip) {
+    throw ConfigError(fmt::format("{}: zip = {}: none of these keys is given; allowed: keys with as many values each", zip.source, fmt::join(zip.keys, " ")));
+  };
   for (const Section& sweep : e.sweeps)
-    for (const Assignment& a : sweep.assignments) asked.insert(a.key);
+    for (const Zip& zip : sweep.zips)
+      if (!used(zip, &sweep)) refuse(zip);
+  for (const Zip& zip : e.base.zips)
+    if (!used(zip, nullptr) && std::none_of(e.sweeps.begin(), e.sweeps.end(), [&](const Section& sweep) { return used(zip, &sweep); })) refuse(zip);
+}
+
+/// A key that means something nowhere in the grid is a mistake of the user's; one of [reference] must mean something in a reference.
+void Grid::check_meaning(const Experiment& e) const {
+  std::map<std::string, const Assignment*> asked, asked_of_references;
+  for (const Assignment& a : e.base.assignments) asked.emplace(a.key, &a);
+  for (const Section& sweep : e.sweeps)
+    for (const Assignment& a : sweep.assignments) asked.emplace(a.key, &a);
+  if (e.reference)
+    for (const Assignment& a : e.reference->assignments) asked_of_references.emplace(a.key, &a);
   for (const RunPlan& run : runs_) {
-    if (asked.empty()) return;
-    const Settings s = settings(run);
-    std::erase_if(asked, [&](const std::string& key) { return s.point.at(key) != meaningless; });
+    if (asked.empty() && (asked_of_references.empty() || !run.is_reference)) continue;
+    const Point point = effective(run);
+    const auto has_meaning = [&](const auto& entry) { return point.at(entry.first) != meaningless; };
+    std::erase_if(asked, has_meaning);
+    if (run.is_reference) std::erase_if(asked_of_references, has_meaning);
   }
+  if (asked.empty()) asked.swap(asked_of_references);
   if (asked.empty()) return;
-  const Key* key = find_key(*asked.begin());
-  std::string value = "…";
-  if (const Assignment* a = e.base.find(key->name)) value = fmt::format("{}", fmt::join(a->values, ", "));
-  throw ConfigError(fmt::format("{}: {} = {}: has no meaning in this experiment; it needs {}", source_of(e, key->name), key->name, value, key->needs));
+  const auto& [name, assignment] = *asked.begin();
+  throw ConfigError(fmt::format("{}: {} = {}: has no meaning in this experiment; it needs {}", assignment->source, name, fmt::join(assignment->values, ", "), find_key(name)->needs));
 }
 
 std::vector<std::string> Grid::axes() const {
   if (runs_.empty()) return {};
-  const Point first = settings(runs_.front()).point;
+  Point first;  // the first value with a meaning
   std::set<std::string> varying;
   for (const RunPlan& run : runs_)
-    for (const auto& [key, value] : settings(run).point)
-      if (value != first.at(key)) varying.insert(key);
+    for (const auto& [key, value] : effective(run))
+      if (value != meaningless && first.emplace(key, value).first->second != value) varying.insert(key);
   std::vector<std::string> ordered;
   for (const Key& key : keys())
     if (varying.contains(key.name)) ordered.push_back(key.name);
@@ -173,7 +225,7 @@ std::vector<std::string> Grid::axes() const {
 std::string Grid::effective_text() const {
   std::map<std::string, std::vector<std::string>> defaults;  // effective values of keys that nobody gave
   for (const RunPlan& run : runs_)
-    for (const auto& [key, value] : settings(run).point) {
+    for (const auto& [key, value] : effective(run)) {
       std::vector<std::string>& values = defaults[key];
       if (value != meaningless && std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
     }
@@ -189,7 +241,7 @@ std::string Grid::effective_text() const {
   }
   const auto write = [&](const std::string& title, const Section& s) {
     text += fmt::format("\n[{}]\n", title);
-    for (const auto& zip : s.zips) text += fmt::format("zip = {}\n", fmt::join(zip, " "));
+    for (const Zip& zip : s.zips) text += fmt::format("zip = {}\n", fmt::join(zip.keys, " "));
     for (const Assignment& a : s.assignments) text += fmt::format("{} = {}\n", a.key, fmt::join(a.values, ", "));
   };
   if (!experiment_.base.zips.empty()) write("sweep", Section{"", {}, experiment_.base.zips});

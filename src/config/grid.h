@@ -28,7 +28,7 @@ class Grid {
 
   const std::string& name() const { return name_; }
   const std::vector<RunPlan>& runs() const { return runs_; }
-  std::vector<std::string> axes() const;              ///< keys with more than one effective value
+  std::vector<std::string> axes() const;              ///< keys with more than one effective value ("-" is none: other keys decide it)
   Settings settings(const RunPlan& run) const;        ///< effective settings; those of a dependant start from its reference
   std::string effective_text() const;                 ///< the whole experiment as an INI file, every key
 
@@ -45,9 +45,11 @@ class Grid {
   void add_product(const Experiment&, const Section* sweep);
   void expand(std::uint32_t product, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
   Point given(const RunPlan&) const;
+  Point effective(const RunPlan&) const;
   void check(const RunPlan&, const Settings&, const Experiment&) const;
+  void check_zips(const Experiment&) const;
   void check_meaning(const Experiment&) const;
-  std::uint32_t add(RunPlan run, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
+  std::uint32_t add(RunPlan run, Point effective, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
 
   std::string name_;
   Experiment experiment_;

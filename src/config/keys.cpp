@@ -232,7 +232,8 @@ std::string short_hash(const std::string& text) {
   return hex;
 }
 
-Settings settings_of(const Point& p) {
+Settings settings_of(Point effective) {
+  const Point& p = effective;
   const auto has = [&](const char* key) { return p.at(key) != meaningless && p.at(key) != "none" && p.at(key) != "auto"; };
   const auto number = [&](const char* key) { return p.at(key) == meaningless ? 0.0 : parse_real(p.at(key)); };
   const auto count = [&](const char* key) { return has(key) ? static_cast<std::uint64_t>(number(key)) : 0; };
@@ -243,7 +244,6 @@ Settings settings_of(const Point& p) {
     return p.at(key) == "never" ? UINT64_MAX : static_cast<std::uint64_t>(number(key));
   };
   Settings s;
-  s.point = p;
   s.data = {p.at("data.set"), has("data.dir") ? p.at("data.dir") : "", count("data.limit"), p.at("data.shuffle") != "false",
             p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
   s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};
@@ -263,6 +263,7 @@ Settings settings_of(const Point& p) {
   s.run.evaluate_every = every("run.evaluate_every");
   s.run.evaluate_train_every = every("run.evaluate_train_every");
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
+  s.point = std::move(effective);
   return s;
 }
 
@@ -284,7 +285,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server)"};
   if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
-  if (!std::is_sorted(s.optimizer.milestones.begin(), s.optimizer.milestones.end())) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
+  if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
   if (s.optimizer.schedule == "step" && s.data.synthetic_linear())
     return Conflict{"optimizer.schedule", "data.set = synthetic_linear has no epochs and allows: constant, inverse_sqrt"};
   if (s.run.iterations == 0 && s.run.epochs == 0 && s.run.patience == 0)

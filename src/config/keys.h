@@ -35,7 +35,7 @@ std::string identity_text(const Point& effective);
 std::string short_hash(const std::string& text);
 
 /// Typed settings of an effective point.
-Settings settings_of(const Point& effective);
+Settings settings_of(Point effective);
 
 /// The table of keys for people: of one section ("data"), or all if it is empty. ConfigError for an unknown section.
 std::string keys_text(const std::string& section, int columns);

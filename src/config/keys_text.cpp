@@ -5,22 +5,6 @@
 #include "config/text.h"
 
 namespace qsweep {
-namespace {
-
-/// `text` broken at spaces into lines of at most `width`, each indented.
-std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
-  std::string out, line;
-  for (const std::string& word : split_words(text)) {
-    if (!line.empty() && indent + line.size() + 1 + word.size() > width) {
-      out += std::string(indent, ' ') + line + "\n";
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return out + std::string(indent, ' ') + line + "\n";
-}
-
-}  // namespace
 
 std::string keys_text(const std::string& section, int columns) {
   std::string text, sections;

@@ -46,4 +46,16 @@ std::vector<std::string> split_words(const std::string& text) {
   return words;
 }
 
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+  std::string out, line;
+  for (const std::string& word : split_words(text)) {
+    if (!line.empty() && indent + line.size() + 1 + word.size() > width) {
+      out += std::string(indent, ' ') + line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + std::string(indent, ' ') + line + "\n";
+}
+
 }  // namespace qsweep

@@ -11,5 +11,7 @@ std::string format_real(double value);                     ///< shortest text th
 std::string trim(const std::string& text);
 std::vector<std::string> split(const std::string& text, char separator);  ///< items trimmed
 std::vector<std::string> split_words(const std::string& text);            ///< at white space
+/// `text` broken at spaces into lines of at most `width`, each indented; a longer word has a line of its own.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width);
 
 }  // namespace qsweep

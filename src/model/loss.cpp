@@ -14,7 +14,7 @@ Evaluation softmax_cross_entropy(std::size_t classes, std::span<const float> z, 
     const auto largest = std::max_element(logits.begin(), logits.end());
     double total = 0;
     for (const float value : logits) total += std::exp(double{value} - *largest);
-    sum.loss += std::log(total) + *largest - logits[label];
+    sum.loss += std::log(total) + (double{*largest} - logits[label]);  // in this order nothing cancels
     sum.correct += static_cast<std::size_t>(largest - logits.begin()) == label ? 1 : 0;
     if (derivative.empty()) continue;
     for (std::size_t c = 0; c < classes; ++c) {

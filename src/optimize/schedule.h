@@ -6,6 +6,10 @@
 /// Learning rate η_t, t = 1 … T:   constant η;   inverse_sqrt η/√t (the theorems' choice);   step η·decay^(milestones passed).
 namespace qsweep {
 
+/// ⌈E·n⌉, iterations in E epochs of n = size/(N·B) iterations, where n was rounded: a product that is an integer but for the two
+/// roundings counts as that integer. (A true fraction is at least 1/(N·B) away from it, far more.)
+std::uint64_t iterations_of_epochs(double epochs, double iterations_per_epoch);
+
 struct Schedule {
   std::string kind = "constant";
   double learning_rate = 0.01;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/text.h"
 #include "train/cost.h"
 #include "train/progress.h"
 #include "train/sweep.h"
@@ -43,7 +44,7 @@ std::string render(Table table, int columns, std::size_t keep_last) {
   };
   line(table.headings);
   for (const auto& row : table.rows) line(row);
-  if (!left_out.empty()) text += fmt::format("(left out for width: {})\n", left_out);
+  if (!left_out.empty()) text += wrapped(fmt::format("(left out for width: {})", left_out), 0, static_cast<std::size_t>(columns));
   return text;
 }
 
@@ -52,7 +53,8 @@ std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f}
 }  // namespace
 
 std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int columns) {
-  const std::vector<std::uint32_t> order = claim_order(grid, shard, shards);
+  std::vector<std::uint32_t> order = claim_order(grid, shard, shards);
+  std::ranges::sort(order);  // as in the experiment file
   std::vector<std::string> axes = grid.axes();
   Table table{{"id"}, {}};
   for (const std::string& axis : axes) table.headings.push_back(axis);
@@ -60,15 +62,13 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   std::size_t most_workers = 1, memory = 0;
   double total = 0, longest = 0;
   bool open_ended = false;
-  for (std::uint32_t i = 0; i < grid.runs().size(); ++i) {
-    if (std::find(order.begin(), order.end(), i) == order.end()) continue;
+  for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
     most_workers = std::max(most_workers, s.workers.count);
   }
   const int team = automatic_team_size(ranks, order.size(), most_workers);
-  for (std::uint32_t i = 0; i < grid.runs().size(); ++i) {
-    if (std::find(order.begin(), order.end(), i) == order.end()) continue;
+  for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
     const auto carried = (s.workers.count + static_cast<std::size_t>(team) - 1) / static_cast<std::size_t>(team);
@@ -85,8 +85,9 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(s.workers.count)));
   }
   std::string text = render(std::move(table), columns, 3);
-  text += fmt::format("{} runs, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank\n", order.size(), duration_text(total),
+  const std::string totals = fmt::format("{} runs, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), duration_text(total),
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));
+  text += wrapped(totals, 0, static_cast<std::size_t>(columns));
   text += "(estimates; a shared or older machine takes longer)\n";
   return text;
 }

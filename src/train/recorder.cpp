@@ -8,7 +8,7 @@ Recorder::Recorder(std::uint64_t interval, std::uint64_t iterations)
     : thinning_(interval == 0 && iterations == 0), interval_(interval != 0 ? interval : std::max<std::uint64_t>(1, (iterations + most_points - 2) / (most_points - 1))) {}
 
 void Recorder::begin(std::uint64_t iteration) {
-  if (thinning_ && iterations_.size() + 1 >= most_points) thin();
+  if (thinning_ && iterations_.size() + 2 >= most_points) thin();
   iterations_.push_back(static_cast<std::int64_t>(iteration));
 }
 

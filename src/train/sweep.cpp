@@ -207,9 +207,12 @@ int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers) {
 
 std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) {
   std::vector<std::uint32_t> order;
+  std::vector<int> shard_of(grid.runs().size());
+  int roots = 0;  // runs that depend on nothing are dealt out; a dependant stays in its reference's shard
   for (std::uint32_t i = 0; i < grid.runs().size(); ++i) {
-    const std::uint32_t root = grid.runs()[i].reference.value_or(i);  // a dependant stays in its reference's shard
-    if (static_cast<int>(root % static_cast<std::uint32_t>(shards)) == shard - 1) order.push_back(i);
+    const std::optional<std::uint32_t> reference = grid.runs()[i].reference;
+    shard_of[i] = reference ? shard_of[*reference] : roots++ % shards;
+    if (shard_of[i] == shard - 1) order.push_back(i);
   }
   std::vector<double> cost(grid.runs().size());
   for (const std::uint32_t i : order) cost[i] = estimate(grid.settings(grid.runs()[i]), 1).core_seconds;

@@ -47,7 +47,7 @@ std::unique_ptr<Model> make_model(const Settings& s) {
 std::uint64_t iteration_limit(const Settings& s) {
   std::uint64_t limit = s.run.iterations;
   if (s.run.epochs > 0) {
-    const auto epochs = static_cast<std::uint64_t>(std::ceil(s.run.epochs * iterations_per_epoch(s)));
+    const auto epochs = iterations_of_epochs(s.run.epochs, iterations_per_epoch(s));
     limit = limit == 0 ? epochs : std::min(limit, epochs);
   }
   return limit;
