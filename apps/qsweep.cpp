@@ -62,7 +62,12 @@ qsweep COMMAND --help tells more. Exit codes: 0 done, 2 experiment or command
 line wrong, 3 a file missing, damaged or unwritable, 1 anything else.
 )";
 
-/// Options of one command; prints them and ends on --help, ConfigError on anything unknown.
+/// --help was asked for: not an error, but the end of the command.
+struct HelpWanted {
+  std::string text;
+};
+
+/// Options of one command. HelpWanted on --help, ConfigError on anything unknown.
 po::variables_map parse(const Arguments& arguments, po::options_description visible, const std::string& usage, const char* positional, int most_positional) {
   visible.add_options()("help,h", "this text");
   po::options_description all(visible);
@@ -75,15 +80,14 @@ po::variables_map parse(const Arguments& arguments, po::options_description visi
   try {
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
     po::store(po::command_line_parser(arguments).options(all).positional(places).style(style).run(), values);
+    if (values.count("help") != 0) {
+      std::ostringstream text;
+      text << "usage: " << usage << "\n\n" << visible;
+      throw HelpWanted{text.str()};
+    }
     po::notify(values);
   } catch (const po::error& e) {
     throw ConfigError(fmt::format("command line: {}; usage: {}", e.what(), usage));
-  }
-  if (values.count("help") != 0) {
-    std::ostringstream text;
-    text << "usage: " << usage << "\n\n" << visible;
-    fmt::print("{}", text.str());
-    std::exit(0);
   }
   return values;
 }
@@ -96,8 +100,10 @@ std::string single(const po::variables_map& values, const char* name, const std:
 std::string read_text(const std::string& file) {
   std::ifstream in(file);
   std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) throw ConfigError(fmt::format("{}: cannot be read: name an experiment file, for example experiments/smoke.ini", file));
+  std::error_code unknown;
+  const bool opened = in && !std::filesystem::is_directory(file, unknown);  // a folder opens, too, and reads as nothing
+  if (opened) text << in.rdbuf();
+  if (!opened || in.bad()) throw ConfigError(fmt::format("{}: cannot be read: name an experiment file, for example experiments/smoke.ini", file));
   return text.str();
 }
 
@@ -155,7 +161,7 @@ int command_run(const Arguments& arguments, const Arguments& command_line, const
   world.on_root([&] { text = read_text(file); });
   world.broadcast(text);
   std::optional<Grid> grid;
-  world.all_or_none([&] { grid.emplace(parse_experiment(text, file, sets_of(values)), content_hash); });
+  world.all_or_none([&] { grid.emplace(parse_experiment(text, file, sets_of(values)), content_hashes()); });
   if (world.is_root()) warn_of_slow_kernel();
   run_sweep(*grid, sweep, world);
   return 0;
@@ -170,7 +176,7 @@ int command_plan(const Arguments& arguments) {
   const int ranks = values["ranks"].as<int>();
   if (ranks < 1) throw ConfigError(fmt::format("--ranks {}: allowed: 1 and more", ranks));
   const auto [shard, shards] = shard_of(values);
-  const Grid grid(parse_experiment(read_text(file), file, sets_of(values)), content_hash);
+  const Grid grid(parse_experiment(read_text(file), file, sets_of(values)), content_hashes());
   fmt::print("{}", plan_text(grid, ranks, shard, shards, terminal_columns()));
   return 0;
 }
@@ -180,7 +186,7 @@ std::optional<Arguments> expected_ids(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) try {
       if (entry.path().extension() != ".h5") continue;
       const Results results = read_run_attributes(entry.path());
-      const Grid grid(parse_experiment(results.settings, entry.path().string()), content_hash);
+      const Grid grid(parse_experiment(results.settings, entry.path().string()), content_hashes());
       Arguments ids;
       for (const RunPlan& run : grid.runs()) ids.push_back(run.id);
       return ids;
@@ -273,13 +279,16 @@ const std::vector<std::pair<std::string, std::function<int(const Arguments&)>>> 
     {"plan", command_plan}, {"collect", command_collect}, {"show", command_show}, {"diff", command_diff},
     {"bound", command_bound}, {"keys", command_keys}, {"info", command_info}};
 
-/// Exit code of what `work` throws. Errors that all ranks share are told by one.
+/// Exit code of what `work` returns or throws. What all ranks share is told by one.
 int report_errors(const std::function<int()>& work, bool tells) {
   const auto tell = [&](const char* text) {
     if (tells) fmt::print(stderr, "qsweep: {}\n", text);
   };
   try {
     return work();
+  } catch (const HelpWanted& help) {
+    if (tells) fmt::print("{}", help.text);
+    return 0;
   } catch (const ConfigError& e) {
     tell(e.what());
     return 2;

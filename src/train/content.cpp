@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "base/errors.h"
@@ -18,6 +19,13 @@ std::string content_hash(const std::string& initial) {
   if (in) bytes << in.rdbuf();
   if (!in || !bytes) throw DataError(fmt::format("{}: cannot be read: model.initial names a results file, FILE.h5 or FILE.h5:RUN_ID", file));
   return short_hash(bytes.str() + "\n" + id);
+}
+
+std::function<std::string(const std::string&)> content_hashes() {
+  return [known = std::map<std::string, std::string>()](const std::string& initial) mutable {
+    const auto found = known.find(initial);
+    return found != known.end() ? found->second : known.emplace(initial, content_hash(initial)).first->second;
+  };
 }
 
 }  // namespace qsweep

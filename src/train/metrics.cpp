@@ -103,10 +103,11 @@ void Metrics::record_bounds() {
   const RegretBounds bounds = regret_->bounds();
   curves_.add("average_regret", bounds.average_regret);
   curves_.add("u1", bounds.u1);
-  if (std::isnan(bounds.u2)) return;  // defined for rmsprop with η/√t only
-  curves_.add("u2", bounds.u2);
-  curves_.add("u3", bounds.u3);
-  if (!std::isnan(bounds.printed)) curves_.add("printed", bounds.printed);  // the paper has no Δ_w for logarithmic levels
+  const std::pair<const char*, double> others[] = {{"printed", bounds.printed}, {"u2", bounds.u2}, {"u3", bounds.u3}};
+  for (const auto& [name, value] : others) {
+    bounds_defined_[name] |= curves_.points() == 1 && !std::isnan(value);  // at the first point, for the whole run
+    if (bounds_defined_[name]) curves_.add(name, value);
+  }
 }
 
 void Metrics::record_evaluation(std::uint64_t t, std::optional<double> test_loss, std::optional<double> test_accuracy, std::optional<double> train_loss, std::optional<double> train_accuracy) {

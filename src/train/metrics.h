@@ -1,6 +1,8 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/layout.h"
@@ -29,6 +31,8 @@ class Metrics {
   bool wants(std::uint64_t t, bool last) const { return curves_.wants(t, last); }
   /// The point of iteration t, before its update. ratios: [1 + weight tensors] total first.
   void record(std::uint64_t t, std::span<const double> ratios, std::span<const float> w, std::span<const float> quantized, double bits_up, double bits_down);
+  /// The same on a rank that keeps no values: what is wanted next depends on how many points there are.
+  void skip(std::uint64_t t) { curves_.begin(t); }
   void record_evaluation(std::uint64_t t, std::optional<double> test_loss, std::optional<double> test_accuracy, std::optional<double> train_loss, std::optional<double> train_accuracy);
 
   bool measures_theory() const { return regret_ != nullptr; }
@@ -53,6 +57,7 @@ class Metrics {
   std::vector<double> test_loss_, test_accuracy_, train_loss_, train_accuracy_;
   std::vector<std::string> layers_;
   std::unique_ptr<RegretMeter> regret_;
+  std::map<std::string, bool> bounds_defined_;  ///< some need rmsprop with η/√t, the printed one also uniform levels
 };
 
 }  // namespace qsweep

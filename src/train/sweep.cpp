@@ -1,11 +1,13 @@
 #include "train/sweep.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 #include "base/errors.h"
 #include "config/keys.h"
@@ -23,13 +25,29 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::uint64_t nothing_left = UINT64_MAX, wait_a_moment = UINT64_MAX - 1;
 
+/// Which file stands under a name; none: no file. A new one written there differs in its inode, whatever the clocks say.
+struct FileVersion {
+  ino_t inode = 0;
+  std::int64_t seconds = 0, nanoseconds = 0;
+  bool operator==(const FileVersion&) const = default;
+};
+
+std::optional<FileVersion> version_of(const fs::path& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0) return std::nullopt;
+  return FileVersion{found.st_ino, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
+}
+
+/// Results that are there when the sweep begins and are to be done again (--rerun), by index of the run.
+using Outdated = std::vector<std::optional<FileVersion>>;
+
 /// One team's share of a sweep.
 class TeamSweep {
  public:
   TeamSweep(const Grid& grid, const SweepOptions& options, const fs::path& folder, const Team& world, const Team& team, DataStore& data, std::vector<std::uint32_t> order,
-            const std::vector<double>& costs, ProgressBoard& board, const Results& header)
-      : grid_(grid), options_(options), folder_(folder), world_(world), team_(team), data_(data), order_(std::move(order)), costs_(costs), board_(board), header_(header),
-        done_(grid.runs().size(), false) {}
+            const std::vector<double>& costs, const Outdated& outdated, ProgressBoard& board, const Results& header)
+      : grid_(grid), options_(options), folder_(folder), world_(world), team_(team), data_(data), order_(std::move(order)), costs_(costs), outdated_(outdated), board_(board),
+        header_(header), done_(grid.runs().size(), false) {}
 
   void work() {
     for (;;) {
@@ -50,36 +68,42 @@ class TeamSweep {
 
   /// The next run for this team, claimed; or nothing, or that a reference is still in somebody's hands.
   std::uint64_t claim() {
-    bool waiting = false;
+    bool waiting = false, busy = false;
     for (const std::uint32_t i : order_) {
       const RunPlan& run = grid_.runs()[i];
       if (done_[i]) continue;
       if (run.reference && !reference_ready(i, waiting)) continue;
-      if (finished_elsewhere(run)) {
+      if (finished(i)) {
         done_[i] = true;
         continue;
       }
       auto claim = std::make_unique<Claim>(folder_ / (run.id + ".lock"));
-      if (!claim->held()) continue;  // in somebody else's hands
-      if (finished_elsewhere(run)) {
+      if (!claim->held()) {  // in somebody else's hands
+        busy = true;
+        continue;
+      }
+      if (finished(i)) {
         done_[i] = true;
         continue;
       }
       claim_ = std::move(claim);
+      looked_twice_ = false;
       return i;
     }
-    return waiting ? wait_a_moment : nothing_left;
+    // A lock may be held for a moment only, by a process that looks for leftovers or that has just failed.
+    if (waiting || (busy && !std::exchange(looked_twice_, true))) return wait_a_moment;
+    return nothing_left;
   }
 
-  /// With --rerun an old file does not count; ours of this very sweep are marked in done_.
-  bool finished_elsewhere(const RunPlan& run) const {
-    if (!fs::exists(file_of(run))) return false;
-    return !options_.rerun || fs::last_write_time(file_of(run)) >= started_;
+  /// By anybody; with --rerun a file of before does not count.
+  bool finished(std::uint32_t i) const {
+    const std::optional<FileVersion> version = version_of(file_of(grid_.runs()[i]));
+    return version && version != outdated_[i];
   }
 
   bool reference_ready(std::uint32_t i, bool& waiting) {
     const RunPlan& reference = grid_.runs()[*grid_.runs()[i].reference];
-    if (!finished_elsewhere(reference)) {
+    if (!finished(*grid_.runs()[i].reference)) {
       waiting = true;
       return false;
     }
@@ -99,6 +123,7 @@ class TeamSweep {
   }
 
   void train(std::uint32_t i) {
+    const std::unique_ptr<Claim> claim = std::move(claim_);  // given back on every way out: others may wait for this very run
     const RunPlan& run = grid_.runs()[i];
     const Settings settings = grid_.settings(run);
     const auto started = std::chrono::system_clock::now();
@@ -116,7 +141,6 @@ class TeamSweep {
       Results results = header_;
       results.runs.push_back(std::move(record));
       write_results(file_of(run), results);
-      claim_.reset();
       done_[i] = true;
       ++trained_;
       board_.run_done(costs_[i]);
@@ -131,13 +155,14 @@ class TeamSweep {
   DataStore& data_;
   std::vector<std::uint32_t> order_;
   const std::vector<double>& costs_;
+  const Outdated& outdated_;
   ProgressBoard& board_;
   const Results& header_;
   std::vector<bool> done_;
-  std::unique_ptr<Claim> claim_;
+  bool looked_twice_ = false;
+  std::unique_ptr<Claim> claim_;  ///< of the run that claim() returned; on the team's root
   std::size_t trained_ = 0, without_reference_ = 0;
   std::vector<std::string> diverged_;
-  fs::file_time_type started_ = fs::file_time_type::clock::now();
 };
 
 void make_folder(const fs::path& folder) {
@@ -145,6 +170,22 @@ void make_folder(const fs::path& folder) {
   fs::create_directories(folder, failed);
   if (failed) throw DataError(fmt::format("{}: cannot be made ({}): choose another folder with --out", folder.string(), failed.message()));
   if (::access(folder.c_str(), W_OK) != 0) throw DataError(fmt::format("{}: cannot be written: choose another folder with --out", folder.string()));
+}
+
+/// Half-written results and locks of processes that were killed: a run whose lock is free is in nobody's hands.
+void remove_leftovers(const fs::path& folder) {
+  std::vector<fs::path> temporaries, locks;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().find(".h5.tmp-") != std::string::npos) temporaries.push_back(entry.path());
+    if (entry.path().extension() == ".lock") locks.push_back(entry.path());
+  }
+  for (const fs::path& file : temporaries) {
+    const std::string name = file.filename().string();
+    const Claim claim(folder / (name.substr(0, name.find(".h5.tmp-")) + ".lock"));
+    std::error_code gone;
+    if (claim.held()) fs::remove(file, gone);
+  }
+  for (const fs::path& lock : locks) const Claim removed_if_free(lock);
 }
 
 /// Says how many runs are there already, and if another version of the program made them. DataError for a file that is not ours.
@@ -229,20 +270,23 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
   world.on_root([&] {
     make_folder(folder);
+    remove_leftovers(folder);
     report_finished(grid, order, folder, options.rerun);
   });
   std::size_t most_workers = 1, to_do = 0;
   std::vector<double> costs(grid.runs().size(), 0.0);
   double total = 0;
-  world.barrier();  // nobody writes before everybody has counted
+  Outdated outdated(grid.runs().size());
   for (const std::uint32_t i : order) {
     const Settings s = grid.settings(grid.runs()[i]);
     most_workers = std::max(most_workers, s.workers.count);
     costs[i] = estimate(s, 1).core_seconds;
-    if (options.rerun || !fs::exists(folder / (grid.runs()[i].id + ".h5"))) ++to_do, total += costs[i];
+    const std::optional<FileVersion> version = version_of(folder / (grid.runs()[i].id + ".h5"));
+    if (options.rerun) outdated[i] = version;
+    if (options.rerun || !version) ++to_do, total += costs[i];
   }
   to_do = world.broadcast(to_do);
-  check_ranks_agree(world);
+  check_ranks_agree(world);  // all have counted before anybody writes
   if (to_do == 0) return;
   const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_workers);
   const Team team = world.split(world.rank() / size);
@@ -251,7 +295,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   Results header;
   if (team.is_root()) header = {grid.name(), grid.effective_text(), grid.axes(), {}};
   ProgressBoard board(world, world.rank() / size, (world.ranks() + size - 1) / size, to_do, total);
-  TeamSweep sweep(grid, options, folder, world, team, data, order, costs, board, header);
+  TeamSweep sweep(grid, options, folder, world, team, data, order, costs, outdated, board, header);
   std::exception_ptr failure;
   try {
     sweep.work();

@@ -178,7 +178,7 @@ std::vector<double> Trainer::norm_ratios() {
 void Trainer::record(std::uint64_t t) {
   const Timed timed(watch_, Phase::output);
   const std::vector<double> ratios = norm_ratios();
-  if (!team_.is_root()) return;
+  if (!team_.is_root()) return metrics_.skip(t);
   const auto rounds = static_cast<double>(t);
   metrics_.record(t, ratios, optimizer_.weights(), quantized_.values(), rounds * static_cast<double>(bits_of_gradient(settings_, model_->layout())),
                   rounds * static_cast<double>(quantized_.bits()));
