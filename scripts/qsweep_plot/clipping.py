@@ -93,7 +93,8 @@ def clipping_linear(results):
         style.panel(ratio, "b", "Norm ratio, mean over the run", None, results.label("gradient_norm_ratio"))
         if style.span(ratio, "y") > 4:
             style.logarithmic(ratio, "y")
-        ratio.legend(loc="best")
+            ratio.set_ylim(top=6 * ratio.get_ylim()[1])  # room for the legend above the steepest line
+        ratio.legend(loc="upper left" if ratio.get_yscale() == "log" else "best")
     else:
         style.empty(ratio, "no gradient_norm_ratio in this file")
     level_panel(level, runs, dimensions, several, results)
@@ -155,8 +156,8 @@ def level_panel(ax, runs, dimensions, several, results):
                 style.draw_points(ax, [relative_error(s.c)], [sample], s.colour, "none", markers.get(d, "o"))
             elif sample.size and not (relative and d != dimensions[0]):
                 ax.axhline(sample.mean(), color="black", lw=1, ls="-", zorder=1)
-                ax.annotate("G(FP)", (1, sample.mean()), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                            ha="right", fontsize=8)
+                ax.annotate("G(FP)", (.6, sample.mean()), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                            ha="center", fontsize=8)
     if not ax.get_lines():
         return style.empty(ax, "no final average_loss in this file")
     style.panel(ax, "c", "Final level against the clipping error", r"relative clipping error, $\sqrt{\sqrt{2/\pi}\,F(c)}$",

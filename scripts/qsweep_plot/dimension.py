@@ -198,14 +198,16 @@ def trend_sentence(quantizer, gap):
 
 def dimension_mlp(results):
     grid = Grid(results, apart={"optimizer.learning_rate": .1})
-    figure, ((loss, ratio, gap_axis),) = frame.canvas(1, 3, height=3.9)
+    if grid.extras:
+        figure, ((loss, ratio), (gap_axis, literal)) = frame.canvas(2, 2)
+        literal_panel(literal, grid, results)
+    else:
+        figure, ((loss, ratio, gap_axis),) = frame.canvas(1, 3, height=3.9)
     grid.draw(loss, "average_loss")
-    apart = style.draw_apart(loss, grid.extras, "average_loss")
     if loss.get_lines():
         style.panel(loss, "a", "Training loss", results.label("iteration"), results.label("average_loss"))
+        style.logarithmic(loss, "x")
         style.log_if_wide(loss, "y", style.WIDE_LOSS)
-        if apart:
-            loss.legend(loc="best")
     else:
         style.empty(loss, "no average_loss in this file")
     grid.over_d(ratio, lambda runs: [mean_over_run(r, "gradient_norm_ratio") for r in runs],
@@ -217,6 +219,17 @@ def dimension_mlp(results):
         style.empty(ratio, "no gradient_norm_ratio in this file")
     sentences = gap_panel(gap_axis, grid, results)
     return frame.finish(figure, results, "training loss against hidden units d (Figure 3b)", sentences, grid.legend(), grid.note)
+
+
+def literal_panel(ax, grid, results):
+    """Runs of another learning rate, each by itself: their losses are of another size and belong to no mean."""
+    if not style.draw_apart(ax, grid.extras, "average_loss"):
+        return style.empty(ax, "the extra runs diverged")
+    style.logarithmic(ax, "x")
+    style.logarithmic(ax, "y")
+    style.panel(ax, "d", "Another learning rate, run by run", results.label("iteration"), results.label("average_loss"))
+    ax.legend(loc="best")
+    return None
 
 
 def gap_panel(ax, grid, results):
