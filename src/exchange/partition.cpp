@@ -13,7 +13,8 @@ constexpr int gather_tag = 31;
 std::size_t nearest_block(const Layout& layout, std::size_t element) {
   for (const Tensor& t : layout.tensors()) {
     if (element >= t.end()) continue;
-    const std::size_t below = t.offset + (element - t.offset) / block_elements * block_elements, above = std::min(t.end(), below + block_elements);
+    const std::size_t below = t.offset + (element - t.offset) / block_elements * block_elements,
+                      above = std::min(t.end(), below + block_elements);
     return element - below < above - element ? below : above;
   }
   return layout.dimension();
@@ -61,7 +62,8 @@ std::size_t gather(const Team& team, const Partition& partition, std::span<const
   }
   std::copy(mine.begin(), mine.end(), whole.begin());
   for (int p = 1; p < team.ranks() && !partition.is_whole(0); ++p)
-    if (partition.size(p) > 0) team.receive(std::as_writable_bytes(whole.subspan(partition.first(p), partition.size(p))), p, gather_tag);
+    if (partition.size(p) > 0)
+      team.receive(std::as_writable_bytes(whole.subspan(partition.first(p), partition.size(p))), p, gather_tag);
   return 0;
 }
 

@@ -1,99 +1,34 @@
 #include "exchange/sharded.h"
 
 #include <algorithm>
-#include <numeric>
 
-#include "base/blocks.h"
 #include "exchange/segments.h"
+#include "exchange/slices_over_ranks.h"
 #include "exchange/widen.h"
 #include "quantize/quantized_weights.h"
 
 namespace qsweep {
 namespace {
 
-constexpr int gradient_tag = 41, tensor_tag = 42;
-
-/// The other ranks' slices, for solving scales.
-class SlicesOverRanks final : public OtherSlices {
- public:
-  SlicesOverRanks(const Team& team, const Partition& partition, Traffic& traffic) : team_(team), partition_(partition), traffic_(traffic) {}
-  std::size_t first() const override { return partition_.first(team_.rank()); }
-  std::size_t last() const override { return partition_.last(team_.rank()); }
-
-  bool is_cut(const Tensor& t) const override {
-    int owners = 0;
-    for (int p = 0; p < team_.ranks(); ++p) owners += part(t, p).size() > 0 ? 1 : 0;
-    return owners > 1;
-  }
-
-  BlockSums total(const Tensor& t, std::span<const BlockSums> mine) override {
-    std::vector<int> counts;
-    for (int p = 0; p < team_.ranks(); ++p) counts.push_back(static_cast<int>(2 * block_count(part(t, p).size())));
-    std::vector<double> sums;
-    for (const BlockSums& block : mine) sums.insert(sums.end(), {block.numerator, block.denominator});
-    std::vector<double> all(static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), 0)));
-    team_.all_gather(sums, counts, all);
-    count(sums.size() * sizeof(double));
-    std::vector<BlockSums> blocks;
-    for (std::size_t i = 0; i < all.size(); i += 2) blocks.push_back({all[i], all[i + 1]});
-    return in_order(blocks);
-  }
-
-  float on_one_rank(const Tensor& t, std::span<const float> w, std::span<const float> v, const Solve& solve) override {
-    int solver = 0;  // the owner of the most: least to send
-    for (int p = 1; p < team_.ranks(); ++p)
-      if (part(t, p).size() > part(t, solver).size()) solver = p;
-    const std::vector<float> all_w = put_together(t, w, solver);
-    const std::vector<float> all_v = v.empty() ? std::vector<float>() : put_together(t, v, solver);
-    float scale = team_.rank() == solver ? solve(all_w, all_v) : 0.0F;
-    team_.broadcast(std::as_writable_bytes(std::span(&scale, 1)), solver);
-    if (team_.rank() == solver) count(sizeof scale);
-    return scale;
-  }
-
- private:
-  std::vector<float> put_together(const Tensor& t, std::span<const float> mine, int solver) {
-    if (team_.rank() != solver) {
-      if (!mine.empty()) team_.send(std::as_bytes(mine), solver, tensor_tag);
-      count(mine.size_bytes());
-      return {};
-    }
-    std::vector<float> whole(t.size);
-    for (int p = 0; p < team_.ranks(); ++p) {
-      const std::span<float> to = std::span(whole).subspan(part(t, p).begin - t.offset, part(t, p).size());
-      if (p == solver) std::ranges::copy(mine, to.begin());
-      else if (!to.empty()) team_.receive(std::as_writable_bytes(to), p, tensor_tag);
-    }
-    return whole;
-  }
-
-  TensorPart part(const Tensor& t, int rank) const { return part_of(t, partition_.first(rank), partition_.last(rank)); }
-  void count(std::size_t bytes) {
-    if (bytes == 0) return;
-    traffic_.bytes_sent += bytes;
-    ++traffic_.messages;
-  }
-
-  const Team& team_;
-  const Partition& partition_;
-  Traffic& traffic_;
-};
+constexpr int gradient_tag = 41;
 
 }  // namespace
 
 struct ShardedExchange::RoundPlan {
   const Round& round;
-  std::vector<float> shared;                           ///< scales for all workers, if they share them
-  std::vector<std::vector<Segment>> encoding;          ///< [my workers] with their clip limits
-  std::vector<std::vector<Segment>> decoding;          ///< [1] or, with scales of their own, [N]
-  std::vector<std::vector<std::uint64_t>> squared;     ///< [my workers][tensors] Σ code², or empty
+  std::vector<float> shared;                        ///< scales for all workers, if they share them
+  std::vector<std::vector<Segment>> encoding;       ///< [my workers] with their clip limits
+  std::vector<std::vector<Segment>> decoding;       ///< [1] or, with scales of their own, [N]
+  std::vector<std::vector<std::uint64_t>> squared;  ///< [my workers][tensors] Σ code², or empty
 
   RoundPlan(const Settings& settings, const Layout& layout, const WorkerBlock& block, const Round& r) : round(r) {
     if (!settings.gradients.quantized()) return;
     const std::size_t tensors = layout.tensors().size();
     const bool one = settings.gradients.shared_scale();
     if (one) shared = shared_scales(layout, r);
-    const auto scales = [&](std::size_t n) { return one ? std::span<const float>(shared) : r.scales.subspan(n * tensors, tensors); };
+    const auto scales = [&](std::size_t n) {
+      return one ? std::span<const float>(shared) : r.scales.subspan(n * tensors, tensors);
+    };
     for (std::size_t i = 0; i < block.count; ++i) {
       encoding.push_back(segments_of(layout, scales(block.first + i), r.limits.subspan(i * tensors, tensors)));
       squared.emplace_back(r.squared_norms.empty() ? 0 : tensors);
@@ -103,7 +38,11 @@ struct ShardedExchange::RoundPlan {
 };
 
 ShardedExchange::ShardedExchange(const Settings& settings, const Team& team, const Layout& layout, Stopwatch& watch)
-    : Exchange(Partition::sliced(layout, team.ranks())), settings_(settings), team_(team), layout_(layout), watch_(watch),
+    : Exchange(Partition::sliced(layout, team.ranks())),
+      settings_(settings),
+      team_(team),
+      layout_(layout),
+      watch_(watch),
       block_(workers_of(team.rank(), team.ranks(), settings.workers.count)) {
   for (int p = 0; p < team.ranks(); ++p) pieces_ = std::max(pieces_, (partition_.size(p) + piece_elements - 1) / piece_elements);
   const std::size_t largest = std::min(piece_elements, partition_.size(team.rank()));
@@ -119,8 +58,10 @@ ShardedExchange::ShardedExchange(const Settings& settings, const Team& team, con
   }
   for (Inbox& inbox : inbox_) {
     inbox.transfers.resize(settings.workers.count);
-    if (quantizer_) inbox.words.resize(settings.workers.count * quantizer_->fields(1).words(largest));
-    else inbox.floats.resize(settings.workers.count * largest);
+    if (quantizer_)
+      inbox.words.resize(settings.workers.count * quantizer_->fields(1).words(largest));
+    else
+      inbox.floats.resize(settings.workers.count * largest);
   }
 }
 
@@ -150,7 +91,8 @@ void ShardedExchange::average(const std::vector<std::vector<float>>& gradients, 
     if (number < pieces_) {
       expect(number, transfers);
       // Each rank begins with its neighbour, so that not all send to one at once; its own part waits while the others travel.
-      for (int step = 1; step <= team_.ranks(); ++step) give((team_.rank() + step) % team_.ranks(), gradients, number, plan, transfers);
+      for (int step = 1; step <= team_.ranks(); ++step)
+        give((team_.rank() + step) % team_.ranks(), gradients, number, plan, transfers);
     }
     if (number > 0) add(gradients, number - 1, plan, transfers, mean);
   }
@@ -168,13 +110,14 @@ void ShardedExchange::expect(std::size_t number, Transfers& transfers) {
   for (int p = 0; p < team_.ranks(); ++p) {
     const WorkerBlock theirs = workers_of(p, team_.ranks(), settings_.workers.count);
     for (std::size_t n = theirs.first; p != team_.rank() && n < theirs.first + theirs.count; ++n)
-      inbox_[number % 2].transfers[n] =
-          transfers.receive(quantizer_ ? std::as_writable_bytes(words_of(n, number)) : std::as_writable_bytes(floats_of(n, number)), p, gradient_tag);
+      inbox_[number % 2].transfers[n] = transfers.receive(
+          quantizer_ ? std::as_writable_bytes(words_of(n, number)) : std::as_writable_bytes(floats_of(n, number)), p, gradient_tag);
   }
 }
 
 /// My workers' gradients of that rank's piece: quantized and sent on, or, if the piece is mine, put where the others' arrive.
-void ShardedExchange::give(int rank, const std::vector<std::vector<float>>& gradients, std::size_t number, RoundPlan& plan, Transfers& transfers) {
+void ShardedExchange::give(int rank, const std::vector<std::vector<float>>& gradients, std::size_t number, RoundPlan& plan,
+                           Transfers& transfers) {
   const Piece p = piece(rank, number);
   if (p.size() == 0) return;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -204,11 +147,13 @@ std::span<std::uint64_t> ShardedExchange::words_for(int rank, std::size_t worker
 }
 
 /// Adds all workers' gradients of my piece, in order, as they arrive.
-void ShardedExchange::add(const std::vector<std::vector<float>>& gradients, std::size_t number, const RoundPlan& plan, Transfers& transfers, std::span<float> mean) {
+void ShardedExchange::add(const std::vector<std::vector<float>>& gradients, std::size_t number, const RoundPlan& plan,
+                          Transfers& transfers, std::span<float> mean) {
   const Piece p = piece(team_.rank(), number);
   if (p.size() == 0) return;
   const std::span<float> part = mean.subspan(p.first - partition_.first(team_.rank()), p.size());
-  const std::span<std::uint64_t> sums = shared_scale_ ? std::span(sums_).first(quantizer_->fields(workers()).words(p.size())) : std::span<std::uint64_t>();
+  const std::span<std::uint64_t> sums =
+      shared_scale_ ? std::span(sums_).first(quantizer_->fields(workers()).words(p.size())) : std::span<std::uint64_t>();
   std::ranges::fill(sums, 0);
   for (std::size_t n = 0; n < settings_.workers.count; ++n) {
     if (!is_mine(n)) {
@@ -226,8 +171,10 @@ void ShardedExchange::add(const std::vector<std::vector<float>>& gradients, std:
     }
   }
   const Timed timed(watch_, quantizer_ ? Phase::quantize : Phase::exchange);
-  if (shared_scale_) quantizer_->decode_mean(sums, plan.decoding[0], workers(), p.first, p.last, part);
-  else for (float& value : part) value /= static_cast<float>(workers());
+  if (shared_scale_)
+    quantizer_->decode_mean(sums, plan.decoding[0], workers(), p.first, p.last, part);
+  else
+    for (float& value : part) value /= static_cast<float>(workers());
 }
 
 void ShardedExchange::quantize(QuantizedWeights& weights, std::span<const float> w, std::span<const float> v) {

@@ -10,7 +10,8 @@
 ///   Gradients travel in pieces of 2¹⁸ elements: while one travels the next is quantized and the one before is added. Workers are
 ///   added in order, so pieces change no bit. Scales of weight tensors that are cut over ranks come from sums over blocks, gathered
 ///   and added in block order; what needs a whole tensor (lat) gets it on one rank, for solving only.
-/// Source: Hou, Zhang, Kwok 2019, section 3.2 (the mean and ŵ); the distribution is that of Rajbhandari et al. 2020 (ZeRO, stage 2).
+/// Source: Hou, Zhang, Kwok 2019, section 3.2 (the mean and ŵ); the distribution is that of Rajbhandari et al. 2020 (ZeRO, stage
+/// 2).
 namespace qsweep {
 
 class ShardedExchange final : public Exchange {
@@ -45,7 +46,8 @@ class ShardedExchange final : public Exchange {
   std::span<std::uint64_t> words_for(int rank, std::size_t worker, std::size_t number);
   void expect(std::size_t number, Transfers& transfers);
   void give(int rank, const std::vector<std::vector<float>>& gradients, std::size_t number, RoundPlan& plan, Transfers& transfers);
-  void add(const std::vector<std::vector<float>>& gradients, std::size_t number, const RoundPlan& plan, Transfers& transfers, std::span<float> mean);
+  void add(const std::vector<std::vector<float>>& gradients, std::size_t number, const RoundPlan& plan, Transfers& transfers,
+           std::span<float> mean);
 
   const Settings& settings_;
   const Team& team_;
@@ -54,10 +56,10 @@ class ShardedExchange final : public Exchange {
   WorkerBlock block_;
   std::optional<StochasticQuantizer> quantizer_;  ///< none: fp
   bool shared_scale_ = false;
-  std::size_t pieces_ = 0;                        ///< of the largest slice
-  std::vector<std::uint64_t> outbox_, sums_;      ///< codes for the others; with a shared scale the sums of one piece
+  std::size_t pieces_ = 0;                    ///< of the largest slice
+  std::vector<std::uint64_t> outbox_, sums_;  ///< codes for the others; with a shared scale the sums of one piece
   std::size_t outbox_used_ = 0;
-  std::array<Inbox, 2> inbox_;                    ///< one arrives while the other is added
+  std::array<Inbox, 2> inbox_;  ///< one arrives while the other is added
   std::vector<std::byte> message_;
 };
 

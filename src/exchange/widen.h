@@ -11,8 +11,8 @@
 /// Codes of one worker, packed in narrow fields, added to sums in wider ones.
 namespace qsweep {
 
-/// wide += narrow, number by number. narrow: fields of at most 8 bits; what lies beyond the last number must be 0 (as packing leaves it)
-/// and adds 0. Both span the same numbers: wide holds what `narrow` does, up to the end of its last word.
+/// wide += narrow, number by number. narrow: fields of at most 8 bits; what lies beyond the last number must be 0 (as packing
+/// leaves it) and adds 0. Both span the same numbers: wide holds what `narrow` does, up to the end of its last word.
 inline void widen_add(std::span<const std::uint64_t> narrow, Fields from, Fields to, std::span<std::uint64_t> wide) {
   if (from == to) {
     for (std::size_t i = 0; i < narrow.size(); ++i) wide[i] += narrow[i];

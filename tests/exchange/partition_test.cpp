@@ -17,7 +17,8 @@ Layout layout_of(std::initializer_list<std::size_t> sizes) {
 }
 
 TEST(Partition, slices_cover_the_vector_once_begin_at_blocks_and_are_balanced) {
-  for (const Layout& layout : {layout_of({1}), layout_of({4096}), layout_of({4097}), layout_of({3, 9000, 1, 20000, 4096, 7}), layout_of({100000})})
+  for (const Layout& layout :
+       {layout_of({1}), layout_of({4096}), layout_of({4097}), layout_of({3, 9000, 1, 20000, 4096, 7}), layout_of({100000})})
     for (int ranks = 1; ranks <= 9; ++ranks) {
       const Partition p = Partition::sliced(layout, ranks);
       EXPECT_EQ(p.first(0), 0U);

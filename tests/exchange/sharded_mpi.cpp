@@ -73,12 +73,14 @@ TEST_F(ShardedTest, the_mean_of_each_slice_is_the_serial_one) {
       if (layout.dimension() > 10000 && workers % 3 == 1) continue;  // seconds
       for (const char* quantizer : {"fp", "sq2", "sq3", "sq8"})
         for (const char* scale : {"shared", "worker"})
-          expect_serial(test::settings(workers, "sharded", quantizer, scale), layout, fmt::format("{} {} N = {} d = {}", quantizer, scale, workers, layout.dimension()));
+          expect_serial(test::settings(workers, "sharded", quantizer, scale), layout,
+                        fmt::format("{} {} N = {} d = {}", quantizer, scale, workers, layout.dimension()));
     }
 }
 
 TEST_F(ShardedTest, clip_limits_are_each_workers_own) {
-  for (const char* scale : {"shared", "worker"}) expect_serial(test::settings(5, "sharded", "sq3", scale, 0.5), odd_layout(), scale);
+  for (const char* scale : {"shared", "worker"})
+    expect_serial(test::settings(5, "sharded", "sq3", scale, 0.5), odd_layout(), scale);
 }
 
 TEST_F(ShardedTest, pieces_change_no_bit) {  // more than one piece in each slice, the last of another size
@@ -132,7 +134,8 @@ TEST_F(ShardedTest, quantized_weights_and_scales_are_those_of_the_whole) {
 TEST_F(ShardedTest, slices_are_gathered_in_order) {
   const Layout layout = big_layout();
   const State s = state_of(layout);
-  for (const Partition& p : {Partition::sliced(layout, world.ranks()), Partition::on_root(layout.dimension(), world.ranks()), Partition::everywhere(layout.dimension(), world.ranks())}) {
+  for (const Partition& p : {Partition::sliced(layout, world.ranks()), Partition::on_root(layout.dimension(), world.ranks()),
+                             Partition::everywhere(layout.dimension(), world.ranks())}) {
     const std::span<const float> mine = p.slice(s.w, world.rank());
     std::vector<float> root(layout.dimension(), -1.0F), all(layout.dimension(), -1.0F);
     gather(world, p, mine, root);
@@ -191,12 +194,15 @@ TEST_F(ShardedTest, traffic_is_what_the_formulas_say) {
           exchange->share(weights, {}, w);
           std::size_t expected = 0;
           if (ranks > 1 && std::string(topology) == "allreduce")
-            expected = gradient_bits == 32 ? 4 * d : words(d, static_cast<std::size_t>(std::bit_width(2 * ((1U << (gradient_bits - 1)) - 1) * workers)));
+            expected = gradient_bits == 32
+                           ? 4 * d
+                           : words(d, static_cast<std::size_t>(std::bit_width(2 * ((1U << (gradient_bits - 1)) - 1) * workers)));
           if (ranks > 1 && std::string(topology) == "server")
             expected = me == 0 ? weights.message_bytes() : mine * (gradient_bits == 32 ? 4 * d : words(d, gradient_bits));
           if (ranks > 1 && std::string(topology) == "sharded")
             expected = sharded_gradient_bytes(p, me, mine, gradient_bits) + sharded_weight_bytes(layout, p, me, weight_bits);
-          EXPECT_EQ(exchange->traffic().bytes_sent, expected) << fmt::format("{} m_g = {} m_w = {} d = {} rank {}", topology, gradient_bits, weight_bits, d, me);
+          EXPECT_EQ(exchange->traffic().bytes_sent, expected)
+              << fmt::format("{} m_g = {} m_w = {} d = {} rank {}", topology, gradient_bits, weight_bits, d, me);
         }
 }
 
