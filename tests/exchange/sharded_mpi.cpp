@@ -5,6 +5,7 @@
 #include "base/blocks.h"
 #include "exchange/reference.h"
 #include "exchange/sharded.h"
+#include "exchange/slices_over_ranks.h"
 #include "quantize/quantized_weights.h"
 
 namespace qsweep {
@@ -129,6 +130,23 @@ TEST_F(ShardedTest, quantized_weights_and_scales_are_those_of_the_whole) {
             }
           }
         }
+}
+
+TEST_F(ShardedTest, sums_over_blocks_are_added_in_block_order) {
+  // 1, 2^53, 1, 2^53, 1: in double 2^53 + 1 = 2^53, so another order, or a sum of each rank's first, gives another total.
+  const Layout layout = big_layout();
+  const Tensor& t = layout.tensors()[0];
+  const Partition p = Partition::sliced(layout, world.ranks());
+  std::vector<BlockSums> all;
+  for (std::size_t b = 0; b < block_count(t.size); ++b) all.push_back({b % 2 == 0 ? 1 : 0x1p53, b == 0 ? 0x1p53 : 1});
+  const TensorPart part = part_of(t, p.first(world.rank()), p.last(world.rank()));
+  const std::size_t before = block_count(part.begin - t.offset);  // of the ranks below
+  const std::span<const BlockSums> mine = std::span<const BlockSums>(all).subspan(before, block_count(part.size()));
+  Traffic traffic;
+  const BlockSums total = SlicesOverRanks(world, p, traffic).total(t, mine), expected = in_order(all);
+  EXPECT_EQ(total.numerator, expected.numerator);
+  EXPECT_EQ(total.denominator, 0x1p53);
+  EXPECT_EQ(traffic.bytes_sent, 16 * block_count(part.size()));
 }
 
 TEST_F(ShardedTest, slices_are_gathered_in_order) {
