@@ -146,7 +146,7 @@ std::vector<Key> make_keys() {
   add("workers.total_batch", "mini-batch of all workers together", word_or("none", integer(1, 100'000'000)), always("none"));
   add("workers.batch", "B, mini-batch of each worker", integer(1, 10'000'000), always("64"),
       [](const Point& p) { return is(p, "workers.total_batch", {"none"}); }, "workers.total_batch = none");
-  add("workers.exchange", "how the mean gradient is formed", one_of({"allreduce", "server"}), always("allreduce"));
+  add("workers.exchange", "how the mean gradient is formed", one_of({"allreduce", "server", "sharded"}), always("allreduce"));
 
   const auto kind = [](std::initializer_list<const char*> kinds) {
     return [names = std::vector<std::string>(kinds.begin(), kinds.end())](const Point& p) {
@@ -282,7 +282,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return Conflict{"data.mean", fmt::format("data.set = {} has {} channel{}: as many numbers in data.mean and data.std", s.data.set, channels, channels == 1 ? "" : "s")};
   if (std::any_of(s.data.std.begin(), s.data.std.end(), [](double x) { return !(x > 0); })) return Conflict{"data.std", "numbers > 0"};
   if (s.gradients.quantized() && !s.gradients.shared_scale() && s.workers.exchange == "allreduce")
-    return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server)"};
+    return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server or sharded)"};
   if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
   if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};

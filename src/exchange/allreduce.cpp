@@ -6,7 +6,7 @@
 namespace qsweep {
 
 AllreduceExchange::AllreduceExchange(const Settings& settings, const Team& team, const Layout& layout, Stopwatch& watch)
-    : settings_(settings), team_(team), layout_(layout), watch_(watch), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)) {
+    : Exchange(Partition::everywhere(layout.dimension(), team.ranks())), settings_(settings), team_(team), layout_(layout), watch_(watch), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)) {
   if (!settings.gradients.quantized()) return;
   quantizer_.emplace(settings.gradients.bits());
   words_.resize(quantizer_->fields(static_cast<int>(settings.workers.count)).words(layout.dimension()));

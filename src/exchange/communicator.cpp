@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <exception>
 #include <numeric>
 
@@ -140,6 +141,19 @@ void Team::all_gather(std::span<const double> mine, std::span<const int> counts,
   QSWEEP_MPI(MPI_Allgatherv, (mine.data(), static_cast<int>(mine.size()), MPI_DOUBLE, all.data(), counts.data(), offsets.data(), MPI_DOUBLE, communicator_));
 }
 
+void Team::all_gather_bytes(std::span<const std::size_t> sizes, std::span<std::byte> all) const {
+  if (ranks_ == 1) return;
+  if (all.size() > largest_count) {  // beyond MPI's int: one broadcast for each part
+    for (int p = 0; p < ranks_; all = all.subspan(sizes[static_cast<std::size_t>(p)]), ++p) broadcast(all.first(sizes[static_cast<std::size_t>(p)]), p);
+    return;
+  }
+  std::vector<int> counts(sizes.size());
+  std::ranges::transform(sizes, counts.begin(), [](std::size_t size) { return static_cast<int>(size); });
+  std::vector<int> offsets(counts.size());
+  std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
+  QSWEEP_MPI(MPI_Allgatherv, (MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), offsets.data(), MPI_BYTE, communicator_));
+}
+
 void Team::barrier() const { QSWEEP_MPI(MPI_Barrier, (communicator_)); }
 
 bool Team::same_everywhere(std::span<const std::byte> bytes) const {
@@ -201,6 +215,26 @@ void Team::all_or_none(const std::function<void()>& work) const {
   const std::uint64_t culprit_kind = broadcast(static_cast<std::uint64_t>(kind), culprit);
   broadcast(text, culprit);
   rethrow(static_cast<Kind>(culprit_kind), text);
+}
+
+void Transfers::send(std::span<const std::byte> bytes, int to, int tag) {
+  assert(bytes.size() <= largest_count);
+  requests_.push_back(MPI_REQUEST_NULL);
+  QSWEEP_MPI(MPI_Isend, (bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, team_.handle(), &requests_.back()));
+}
+
+std::size_t Transfers::receive(std::span<std::byte> bytes, int from, int tag) {
+  assert(bytes.size() <= largest_count);
+  requests_.push_back(MPI_REQUEST_NULL);
+  QSWEEP_MPI(MPI_Irecv, (bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, tag, team_.handle(), &requests_.back()));
+  return requests_.size() - 1;
+}
+
+void Transfers::wait(std::size_t transfer) { QSWEEP_MPI(MPI_Wait, (&requests_[transfer], MPI_STATUS_IGNORE)); }
+
+void Transfers::wait_all() {
+  QSWEEP_MPI(MPI_Waitall, (static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE));
+  requests_.clear();
 }
 
 NodeMemory::NodeMemory(const Team& node, std::size_t bytes) {

@@ -49,6 +49,8 @@ class Team {
   std::uint64_t broadcast(std::uint64_t value, int from = 0) const;
   /// Every rank gives counts[rank] values; all receive all, in rank order.
   void all_gather(std::span<const double> mine, std::span<const int> counts, std::span<double> all) const;
+  /// Rank p's part of `all` is sizes[p] bytes long, one part after the other: every rank fills its own, and gets the others'.
+  void all_gather_bytes(std::span<const std::size_t> sizes, std::span<std::byte> all) const;
   void barrier() const;
   /// True on every rank if all passed the same bytes. Proves that replicas agree.
   bool same_everywhere(std::span<const std::byte> bytes) const;
@@ -70,6 +72,22 @@ class Team {
   explicit Team(MPI_Comm owned);
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0, ranks_ = 1;
+};
+
+/// Messages under way, so that a rank can work while they travel. What they send or fill must live until they were waited for.
+/// Messages of one sender, receiver and tag arrive in the order in which they were sent.
+class Transfers {
+ public:
+  explicit Transfers(const Team& team) : team_(team) {}
+  void send(std::span<const std::byte> bytes, int to, int tag);
+  /// Number of the transfer, for wait().
+  std::size_t receive(std::span<std::byte> bytes, int from, int tag);
+  void wait(std::size_t transfer);
+  void wait_all();  ///< and forgets them: numbers begin anew
+
+ private:
+  const Team& team_;
+  std::vector<MPI_Request> requests_;
 };
 
 /// Bytes held once per node: one rank of the node fills them, the others read the same memory.

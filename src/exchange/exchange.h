@@ -8,6 +8,7 @@
 #include "base/stopwatch.h"
 #include "config/settings.h"
 #include "exchange/communicator.h"
+#include "exchange/partition.h"
 #include "quantize/gradient.h"
 
 /// How N workers on P ranks form the mean gradient and learn the quantized weights: (1/N) Σ_n Q_g(Clip(g^(n))) and ŵ.
@@ -40,20 +41,26 @@ struct Round {
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /// gradients: [my workers][d]. mean [d] is written where the state is held. Collective.
+  /// Which rank keeps which part of w, v, … and of the mean gradient.
+  const Partition& partition() const { return partition_; }
+  /// gradients: [my workers][d]. mean: of the elements that this rank owns. Collective.
   virtual void average(const std::vector<std::vector<float>>& gradients, const Round& round, std::span<float> mean) = 0;
-  /// True if this rank keeps w, v, … and makes ŵ.
+  /// True if this rank takes part in the update and in making ŵ.
   virtual bool holds_state() const = 0;
-  /// Gives ŵ to the ranks that do not make it themselves. `w` are the full-precision weights where the state is held; if
+  /// Quantizes w: ŵ itself where all of w is kept, of a slice the scales. w, v: what this rank owns. Collective.
+  virtual void quantize(QuantizedWeights& weights, std::span<const float> w, std::span<const float> v);
+  /// Gives ŵ to the ranks that do not make it themselves. `w` are the full-precision weights that this rank owns; if
   /// copy_of_w is not empty, every rank gets them there too (for measuring only, not counted as traffic). Collective.
   virtual void share(QuantizedWeights& weights, std::span<float> copy_of_w, std::span<const float> w) = 0;
   const Traffic& traffic() const { return traffic_; }
 
  protected:
+  explicit Exchange(Partition partition) : partition_(std::move(partition)) {}
+  Partition partition_;
   Traffic traffic_;
 };
 
-/// "allreduce" or "server". The team, layout and stopwatch must outlive it. Adding a topology is one file and one line there.
+/// "allreduce", "server" or "sharded". The team, layout and stopwatch must outlive it. Adding a topology is one file and one line there.
 std::unique_ptr<Exchange> make_exchange(const Settings& settings, const Team& team, const Layout& layout, Stopwatch& watch);
 
 }  // namespace qsweep

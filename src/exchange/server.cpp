@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exchange/segments.h"
+#include "exchange/widen.h"
 #include "quantize/quantized_weights.h"
 
 namespace qsweep {
@@ -13,7 +14,7 @@ constexpr int gradient_tag = 21;
 }  // namespace
 
 ServerExchange::ServerExchange(const Settings& settings, const Team& team, const Layout& layout, Stopwatch& watch)
-    : settings_(settings), team_(team), layout_(layout), watch_(watch), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)) {
+    : Exchange(Partition::on_root(layout.dimension(), team.ranks())), settings_(settings), team_(team), layout_(layout), watch_(watch), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)) {
   if (!settings.gradients.quantized()) return;
   quantizer_.emplace(settings.gradients.bits());
   words_.resize(quantizer_->fields(1).words(layout.dimension()));
@@ -52,7 +53,6 @@ void ServerExchange::average_codes(const std::vector<std::vector<float>>& gradie
   const int workers = static_cast<int>(settings_.workers.count);
   const std::size_t d = layout_.dimension();
   const std::vector<float> shared = shared_scales(layout_, round);
-  std::vector<std::uint8_t> codes(sums_.empty() ? 0 : d);
   std::ranges::fill(mean, 0.0F);
   std::ranges::fill(sums_, 0);
   std::uint32_t n = 0;
@@ -67,8 +67,7 @@ void ServerExchange::average_codes(const std::vector<std::vector<float>>& gradie
       if (sums_.empty()) {
         quantizer_->decode_add(words_, segments_of(layout_, scales_of(n, round, shared), {}), 0, d, mean);
       } else {
-        unpack_ref<std::uint8_t>(words_, quantizer_->fields(1), codes);
-        pack_ref<std::uint8_t>(codes, quantizer_->fields(workers), sums_);
+        widen_add(words_, quantizer_->fields(1), quantizer_->fields(workers), sums_);
       }
     }
   const Timed timed(watch_, Phase::quantize);

@@ -20,6 +20,12 @@ void take(std::span<const std::byte>& message, std::span<T> values) {
   message = message.subspan(values.size_bytes());
 }
 
+/// The part of tensor t in [first, last) of the vector.
+struct Part {
+  std::size_t begin, size;
+  Part(const Tensor& t, std::size_t first, std::size_t last) : begin(std::clamp(first, t.offset, t.end())), size(std::max(begin, std::min(last, t.end())) - begin) {}
+};
+
 AlphaRule rule_of(const std::string& name) { return name == "released" ? AlphaRule::released : AlphaRule::exact; }
 
 }  // namespace
@@ -48,6 +54,34 @@ void QuantizedWeights::quantize(std::span<const float> w, std::span<const float>
   }
 }
 
+void QuantizedWeights::solve(std::span<const float> w, std::span<const float> v, OtherSlices& others) {
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    if (!quantized(t)) continue;
+    const Part part(t, others.first(), others.last());
+    const auto of = [&](std::span<const float> x) { return x.empty() || part.size == 0 ? x.first(0) : x.subspan(part.begin - others.first(), part.size); };
+    const OtherSlices::Solve whole = [&](std::span<const float> all_w, std::span<const float> all_v) { return quantizer_->solve(all_w, all_v, scales_[l]); };
+    if (!others.is_cut(t)) {
+      if (part.size > 0) scales_[l] = whole(of(w), of(v));
+    } else if (quantizer_->needs_whole_tensor()) {
+      scales_[l] = others.on_one_rank(t, of(w), of(v), whole);
+    } else {
+      scales_[l] = quantizer_->solve(of(w), of(v), scales_[l], [&](std::span<const BlockSums> mine) { return others.total(t, mine); });
+    }
+  }
+}
+
+std::span<float> QuantizedWeights::own_values() {
+  values_.resize(layout_.dimension());
+  view_ = values_;
+  return values_;
+}
+
+void QuantizedWeights::keep_values() {
+  const std::span<const float> before = view_;
+  if (before.data() != values_.data()) std::ranges::copy(before, own_values().begin());
+}
+
 float QuantizedWeights::largest_scale() const { return *std::ranges::max_element(scales_); }
 
 std::uint64_t QuantizedWeights::bits() const {
@@ -56,46 +90,54 @@ std::uint64_t QuantizedWeights::bits() const {
   return sum;
 }
 
-std::size_t QuantizedWeights::message_bytes() const {
+std::size_t QuantizedWeights::message_bytes(std::size_t first, std::size_t last) const {
   std::size_t bytes = 0;
-  for (const Tensor& t : layout_.tensors()) bytes += quantized(t) ? sizeof(float) + quantizer_->word_count(t.size) * sizeof(std::uint64_t) : t.size * sizeof(float);
+  for (const Tensor& t : layout_.tensors()) {
+    const Part part(t, first, last);
+    if (part.size == 0) continue;
+    bytes += quantized(t) ? quantizer_->word_count(part.size) * sizeof(std::uint64_t) : part.size * sizeof(float);
+    if (quantized(t) && part.begin == t.offset) bytes += sizeof(float);
+  }
   return bytes;
 }
 
-void QuantizedWeights::write_message(std::span<const float> w, std::span<std::byte> message) const {
+void QuantizedWeights::write_message(std::span<const float> w, std::span<std::byte> message, std::size_t first) const {
   std::vector<std::uint8_t> codes;
   std::vector<std::uint64_t> words;
   for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
     const Tensor& t = layout_.tensors()[l];
-    const std::span<const float> from = w.subspan(t.offset, t.size);
+    const Part part(t, first, first + w.size());
+    if (part.size == 0) continue;
+    const std::span<const float> from = w.subspan(part.begin - first, part.size);
     if (!quantized(t)) {
       put(message, from);
       continue;
     }
-    codes.resize(t.size);
-    words.assign(quantizer_->word_count(t.size), 0);
+    codes.resize(part.size);
+    words.assign(quantizer_->word_count(part.size), 0);
     quantizer_->encode(from, scales_[l], codes);
     quantizer_->pack(codes, words);
-    put(message, std::span<const float>(&scales_[l], 1));
+    if (part.begin == t.offset) put(message, std::span<const float>(&scales_[l], 1));
     put(message, std::span<const std::uint64_t>(words));
   }
 }
 
-void QuantizedWeights::read_message(std::span<const std::byte> message) {
-  values_.resize(layout_.dimension());
-  view_ = values_;
+void QuantizedWeights::read_message(std::span<const std::byte> message, std::size_t first, std::size_t last) {
+  const std::span<float> values = own_values();
   std::vector<std::uint8_t> codes;
   std::vector<std::uint64_t> words;
   for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
     const Tensor& t = layout_.tensors()[l];
-    const std::span<float> to = std::span(values_).subspan(t.offset, t.size);
+    const Part part(t, first, last);
+    if (part.size == 0) continue;
+    const std::span<float> to = values.subspan(part.begin, part.size);
     if (!quantized(t)) {
       take(message, to);
       continue;
     }
-    codes.resize(t.size);
-    words.resize(quantizer_->word_count(t.size));
-    take(message, std::span<float>(&scales_[l], 1));
+    codes.resize(part.size);
+    words.resize(quantizer_->word_count(part.size));
+    if (part.begin == t.offset) take(message, std::span<float>(&scales_[l], 1));
     take(message, std::span(words));
     quantizer_->unpack(words, codes);
     quantizer_->decode(codes, scales_[l], to);

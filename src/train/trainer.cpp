@@ -56,41 +56,52 @@ std::uint64_t iteration_limit(const Settings& s) {
 Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin)
     : settings_(settings), team_(team), data_(data), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)), model_(make_model(settings_)),
       feed_(make_feed(settings_, data)), iterations_(iteration_limit(settings_)), samples_(training_samples(settings_)),
-      optimizer_(settings_.optimizer, model_->layout(), iterations_per_epoch(settings_)), quantized_(settings_.weights, model_->layout()),
-      exchange_(make_exchange(settings_, team_, model_->layout(), watch_)), workers_(settings_, block_, *model_, *feed_, watch_),
+      exchange_(make_exchange(settings_, team_, model_->layout(), watch_)), owned_(exchange_->partition().layout_of(model_->layout(), team.rank())),
+      optimizer_(settings_.optimizer, owned_, iterations_per_epoch(settings_)), quantized_(settings_.weights, model_->layout()), workers_(settings_, block_, *model_, *feed_, watch_),
       metrics_(settings_, model_->layout(), iterations_) {
   const std::size_t tensors = model_->layout().tensors().size();
   reports_.resize(settings_.workers.count * workers_.report_size());
   if (settings_.gradients.quantized()) scales_.resize(settings_.workers.count * tensors);
-  mean_gradient_.resize(model_->layout().dimension());
+  mean_gradient_.resize(owned_.dimension());
   quantized_norms_.resize(block_.count * tensors);
-  model_->initialize(settings_.run.seed, optimizer_.weights());
-  if (initial) load(*initial, origin);
-  if (settings_.data.synthetic_linear()) initial_.assign(optimizer_.weights().begin(), optimizer_.weights().end());
-  quantized_.quantize(optimizer_.weights(), {});  // v = 0: uniform curvature
+  std::vector<float> w(model_->layout().dimension());
+  model_->initialize(settings_.run.seed, w);
+  if (initial) load(*initial, origin, w);
+  std::ranges::copy(exchange_->partition().slice(w, team_.rank()), optimizer_.weights().begin());
+  if (settings_.data.synthetic_linear()) initial_ = w;
+  if (copies_weights()) copy_of_weights_ = w;
+  quantized_.quantize(owns_all() ? optimizer_.weights() : std::span<const float>(w), {});  // v = 0: uniform curvature
+  if (!owns_all()) quantized_.keep_values();
 }
 
-void Trainer::load(const InitialWeights& initial, const std::string& origin) {
+void Trainer::load(const InitialWeights& initial, const std::string& origin, std::span<float> whole) const {
   for (const Tensor& t : model_->layout().tensors()) {
     const auto found = initial.find(t.name);
     if (found == initial.end()) throw ConfigError(fmt::format("model.initial = {}: has no tensor {} of model.kind = {}", origin, t.name, settings_.model.kind));
     if (found->second.shape != t.shape)
       throw ConfigError(fmt::format("model.initial = {}: {} has shape [{}]; this model needs [{}]", origin, t.name, fmt::join(found->second.shape, ", "), fmt::join(t.shape, ", ")));
-    std::copy(found->second.values.begin(), found->second.values.end(), optimizer_.weights().begin() + static_cast<std::ptrdiff_t>(t.offset));
+    std::copy(found->second.values.begin(), found->second.values.end(), whole.begin() + static_cast<std::ptrdiff_t>(t.offset));
   }
   for (const auto& [name, tensor] : initial)
     if (std::none_of(model_->layout().tensors().begin(), model_->layout().tensors().end(), [&](const Tensor& t) { return t.name == name; }))
       throw ConfigError(fmt::format("model.initial = {}: holds a tensor {} that model.kind = {} does not have", origin, name, settings_.model.kind));
 }
 
-/// w of this iteration on every rank that computes: its own, or the copy that a server sent for measuring.
-std::span<const float> Trainer::full_precision_weights() const {
-  return exchange_->holds_state() ? optimizer_.weights() : std::span<const float>(copy_of_weights_);
+/// The linear model reports its loss at w too: then w goes to every rank that does not own all of it, for measuring.
+bool Trainer::copies_weights() const { return settings_.data.synthetic_linear() && !exchange_->partition().is_replicated(); }
+
+/// w of this iteration on every rank that computes: its own, or the copy that was sent for measuring.
+std::span<const float> Trainer::full_precision_weights() const { return owns_all() ? optimizer_.weights() : std::span<const float>(copy_of_weights_); }
+
+/// Of a field of the state all that the ranks own, on the root; elsewhere only `mine`. Collective; for measuring, not counted as traffic.
+std::span<const float> Trainer::whole(std::span<const float> mine, std::vector<float>& room) const {
+  if (exchange_->partition().is_whole(0)) return mine;
+  if (team_.is_root()) room.resize(model_->layout().dimension());
+  gather(team_, exchange_->partition(), mine, room);
+  return team_.is_root() ? std::span<const float>(room) : mine;
 }
 
 Record Trainer::run(const std::function<void(const Progress&)>& watch) {
-  const bool copies_weights = settings_.data.synthetic_linear() && settings_.workers.exchange == "server";
-  if (copies_weights) copy_of_weights_.assign(optimizer_.weights().begin(), optimizer_.weights().end());
   for (std::uint64_t t = 1;; ++t) {
     workers_.compute(quantized_.values(), full_precision_weights(), t);  // ∇f_t^(n)(Q_w(w_t))
     share_reports();
@@ -102,7 +113,7 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch) {
                        mean_gradient_);  // (1/N) Σ_n Q_g(Clip(·))
     if (recorded) record(t);
     step(t);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
-    exchange_->share(quantized_, copies_weights ? std::span<float>(copy_of_weights_) : std::span<float>(), optimizer_.weights());
+    exchange_->share(quantized_, copies_weights() ? std::span<float>(copy_of_weights_) : std::span<float>(), optimizer_.weights());
     if (recorded && team_.is_root() && metrics_.measures_theory()) metrics_.record_bounds();
     evaluate(t, last);
     if (watch) watch({t, iterations_, metrics_.average_loss()});
@@ -178,9 +189,11 @@ std::vector<double> Trainer::norm_ratios() {
 void Trainer::record(std::uint64_t t) {
   const Timed timed(watch_, Phase::output);
   const std::vector<double> ratios = norm_ratios();
+  std::vector<float> room;
+  const std::span<const float> w = settings_.weights.quantized() ? whole(optimizer_.weights(), room) : std::span<const float>();  // for ‖w − ŵ‖
   if (!team_.is_root()) return metrics_.skip(t);
   const auto rounds = static_cast<double>(t);
-  metrics_.record(t, ratios, optimizer_.weights(), quantized_.values(), rounds * static_cast<double>(bits_of_gradient(settings_, model_->layout())),
+  metrics_.record(t, ratios, w, quantized_.values(), rounds * static_cast<double>(bits_of_gradient(settings_, model_->layout())),
                   rounds * static_cast<double>(quantized_.bits()));
 }
 
@@ -191,19 +204,22 @@ void Trainer::step(std::uint64_t t) {
   const float alpha = quantized_.largest_scale();
   std::vector<float> quantized_before;
   if (measures) {
-    before.assign(optimizer_.weights().begin(), optimizer_.weights().end());
+    before.assign(full_precision_weights().begin(), full_precision_weights().end());
     quantized_before.assign(quantized_.values().begin(), quantized_.values().end());
   }
   {
     const Timed timed(watch_, Phase::update);
     optimizer_.step(mean_gradient_, t);
   }
-  if (measures) {
+  if (metrics_.measures_theory()) {
     const Timed timed(watch_, Phase::output);
-    metrics_.measure(before, quantized_before, mean_gradient_, optimizer_.second_moment(), optimizer_.learning_rate(t), alpha);
+    std::vector<float> room, room_of_v;
+    const std::span<const float> mean = whole(mean_gradient_, room);
+    const std::span<const float> v = settings_.optimizer.has_second_moment() ? whole(optimizer_.second_moment(), room_of_v) : std::span<const float>();
+    if (measures) metrics_.measure(before, quantized_before, mean, v, optimizer_.learning_rate(t), alpha);
   }
   const Timed timed(watch_, Phase::quantize);
-  quantized_.quantize(optimizer_.weights(), optimizer_.second_moment());
+  exchange_->quantize(quantized_, optimizer_.weights(), optimizer_.second_moment());
 }
 
 bool Trainer::evaluation_due(std::optional<std::uint64_t> every, std::uint64_t t, bool last) const {
@@ -230,7 +246,8 @@ void Trainer::evaluate(std::uint64_t t, bool last) {
 }
 
 Record Trainer::finish(std::uint64_t t, bool diverged) {
-  const std::span<const float> w = optimizer_.weights();
+  std::vector<float> room;
+  const std::span<const float> w = whole(optimizer_.weights(), room);
   if (exchange_->holds_state() && !diverged) diverged = !std::all_of(w.begin(), w.end(), [](float x) { return std::isfinite(x); });
   std::array<double, phases + 2> mine{};
   watch_.enter(Phase::output);

@@ -38,7 +38,7 @@ class Trainer {
   Record run(const std::function<void(const Progress&)>& watch = {});
 
  private:
-  void load(const InitialWeights& initial, const std::string& origin);
+  void load(const InitialWeights& initial, const std::string& origin, std::span<float> whole) const;
   void share_reports();
   bool finite() const;
   void count_loss(std::uint64_t t);
@@ -48,6 +48,9 @@ class Trainer {
   bool evaluation_due(std::optional<std::uint64_t> every, std::uint64_t t, bool last) const;
   void step(std::uint64_t t);
   std::span<const float> full_precision_weights() const;
+  std::span<const float> whole(std::span<const float> mine, std::vector<float>& room) const;
+  bool copies_weights() const;
+  bool owns_all() const { return exchange_->partition().is_whole(team_.rank()); }
   std::vector<double> norm_ratios();
   Record finish(std::uint64_t t, bool diverged);
   void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;
@@ -60,9 +63,10 @@ class Trainer {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Feed> feed_;
   std::uint64_t iterations_, samples_;  ///< T (0: not known), training samples (0: endless)
+  std::unique_ptr<Exchange> exchange_;
+  Layout owned_;                        ///< the part of each tensor whose state this rank keeps
   Optimizer optimizer_;
   QuantizedWeights quantized_;
-  std::unique_ptr<Exchange> exchange_;
   Workers workers_;
   Metrics metrics_;
   std::vector<double> reports_;         ///< [N, report_size]

@@ -1,0 +1,228 @@
+// Sharded exchange on 1, 2, 3, 4 ranks: the mean of each slice, ŵ and its scales to the bit; and what travels, counted by formula.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/blocks.h"
+#include "exchange/reference.h"
+#include "exchange/sharded.h"
+#include "exchange/slices_over_ranks.h"
+#include "quantize/quantized_weights.h"
+
+namespace qsweep {
+namespace {
+
+using test::gradient_of;
+using test::odd_layout;
+using test::same_bits;
+using test::serial_round;
+using test::SerialRound;
+
+constexpr std::uint32_t iteration = 9;
+
+/// Tensors that one rank owns, that two or three share, and single elements between them.
+Layout big_layout() {
+  Layout layout;
+  layout.add("fc1/weight", {1, 20001}, true);
+  layout.add("fc1/bias", {1}, false);
+  layout.add("fc2/weight", {59, 17}, true);
+  layout.add("fc2/bias", {4099}, false);
+  layout.add("fc3/weight", {9000}, true);
+  return layout;
+}
+
+std::vector<Layout> layouts() {
+  Layout tiny;  // less than a block: one rank owns all, the others nothing
+  tiny.add("fc1/weight", {7}, true);
+  tiny.add("fc1/bias", {2}, false);
+  tiny.add("fc2/weight", {5}, true);
+  tiny.add("fc3/weight", {3}, true);
+  tiny.add("fc4/weight", {3}, true);
+  return {odd_layout(), big_layout(), tiny};
+}
+
+class ShardedTest : public testing::Test {
+ protected:
+  Team world = Team::world();
+  Stopwatch watch;
+
+  void expect_serial(const Settings& s, const Layout& layout, const std::string& what) {
+    std::vector<std::vector<float>> gradients;
+    for (std::size_t n = 0; n < s.workers.count; ++n) gradients.push_back(gradient_of(n, layout));
+    const SerialRound r = serial_round(s, layout, std::move(gradients), iteration);
+    const WorkerBlock block = workers_of(world.rank(), world.ranks(), s.workers.count);
+    const std::vector<std::vector<float>> mine(r.gradients.begin() + block.first, r.gradients.begin() + block.first + block.count);
+    const std::size_t tensors = layout.tensors().size();
+    std::span<const float> limits = r.limits;
+    if (!limits.empty()) limits = limits.subspan(block.first * tensors, block.count * tensors);
+    const auto exchange = make_exchange(s, world, r.layout, watch);
+    std::vector<float> mean(exchange->partition().size(world.rank()), 1e30F);
+    exchange->average(mine, {1000, r.scales, limits, {}}, mean);  // another round before this one: buffers are kept
+    std::vector<double> squared(s.gradients.quantized() ? block.count * tensors : 0, -1.0);
+    exchange->average(mine, {iteration, r.scales, limits, squared}, mean);
+    EXPECT_TRUE(same_bits(mean, exchange->partition().slice(r.mean, world.rank()))) << what;
+    // Each decoded element has one rounding to float, 2^-24 of itself, so its square at most 2^-23 + 2^-48.
+    for (std::size_t i = 0; i < squared.size(); ++i) {
+      const double expected = r.squared_norms[block.first * tensors + i];
+      EXPECT_NEAR(squared[i], expected, 0x1p-22 * expected) << what << ", tensor " << i;
+    }
+  }
+};
+
+TEST_F(ShardedTest, the_mean_of_each_slice_is_the_serial_one) {
+  for (const Layout& layout : layouts())
+    for (std::size_t workers = 1; workers <= 9; ++workers) {
+      if (layout.dimension() > 10000 && workers % 3 == 1) continue;  // seconds
+      for (const char* quantizer : {"fp", "sq2", "sq3", "sq8"})
+        for (const char* scale : {"shared", "worker"})
+          expect_serial(test::settings(workers, "sharded", quantizer, scale), layout,
+                        fmt::format("{} {} N = {} d = {}", quantizer, scale, workers, layout.dimension()));
+    }
+}
+
+TEST_F(ShardedTest, clip_limits_are_each_workers_own) {
+  for (const char* scale : {"shared", "worker"})
+    expect_serial(test::settings(5, "sharded", "sq3", scale, 0.5), odd_layout(), scale);
+}
+
+TEST_F(ShardedTest, pieces_change_no_bit) {  // more than one piece in each slice, the last of another size
+  Layout layout;
+  layout.add("fc1/weight", {static_cast<std::size_t>(world.ranks()) * ShardedExchange::piece_elements + 30000}, true);
+  for (std::size_t l = 1; l < 5; ++l) layout.add(fmt::format("fc{}/bias", l), {l}, false);
+  for (const auto& [quantizer, scale] : {std::pair("fp", "shared"), std::pair("sq2", "shared"), std::pair("sq3", "worker")})
+    expect_serial(test::settings(3, "sharded", quantizer, scale), layout, fmt::format("{} {}", quantizer, scale));
+}
+
+struct State {
+  std::vector<float> w, v;
+};
+
+State state_of(const Layout& layout) {
+  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
+  Stream(8, Draw::InitialWeights).normal(0, s.w);
+  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
+  for (std::size_t i = layout.tensors()[2].offset; i < layout.tensors()[2].end(); ++i) s.w[i] = 0;  // a tensor whose α is 0
+  return s;
+}
+
+TEST_F(ShardedTest, quantized_weights_and_scales_are_those_of_the_whole) {
+  for (const Layout& layout : layouts())
+    for (const char* name : {"fp", "lab", "lat", "laq2", "laq3", "laq8", "log4"})
+      for (const char* rule : {"exact", "released"})
+        for (const bool uniform : {false, true}) {
+          const std::string what = fmt::format("{} {} d = {} uniform {}", name, rule, layout.dimension(), uniform);
+          State s = state_of(layout);
+          const auto exchange = make_exchange(test::settings(3, "sharded", "fp"), world, layout, watch);
+          const Partition& p = exchange->partition();
+          QuantizedWeights expected({name, rule}, layout), mine({name, rule}, layout);
+          for (int round = 0; round < 3; ++round) {  // from the second on, the search for a scale begins at the last one
+            for (float& w : s.w) w *= 0.9F;
+            s.w[0] += 1;
+            const std::span<const float> v = uniform ? std::span<const float>() : std::span<const float>(s.v);
+            const std::span<const float> my_w = p.slice(s.w, world.rank()), my_v = uniform ? v : p.slice(v, world.rank());
+            expected.quantize(s.w, v);
+            exchange->quantize(mine, my_w, my_v);
+            std::vector<float> copy(round == 1 ? layout.dimension() : 0, -1.0F);
+            exchange->share(mine, copy, my_w);
+            EXPECT_TRUE(same_bits(mine.values(), expected.values())) << what;
+            EXPECT_TRUE(same_bits(mine.scales(), expected.scales())) << what;
+            if (round == 1 && world.ranks() > 1) {
+              EXPECT_TRUE(same_bits(copy, s.w)) << what;
+            }
+          }
+        }
+}
+
+TEST_F(ShardedTest, sums_over_blocks_are_added_in_block_order) {
+  // 1, 2^53, 1, 2^53, 1: in double 2^53 + 1 = 2^53, so another order, or a sum of each rank's first, gives another total.
+  const Layout layout = big_layout();
+  const Tensor& t = layout.tensors()[0];
+  const Partition p = Partition::sliced(layout, world.ranks());
+  std::vector<BlockSums> all;
+  for (std::size_t b = 0; b < block_count(t.size); ++b) all.push_back({b % 2 == 0 ? 1 : 0x1p53, b == 0 ? 0x1p53 : 1});
+  const TensorPart part = part_of(t, p.first(world.rank()), p.last(world.rank()));
+  const std::size_t before = block_count(part.begin - t.offset);  // of the ranks below
+  const std::span<const BlockSums> mine = std::span<const BlockSums>(all).subspan(before, block_count(part.size()));
+  Traffic traffic;
+  const BlockSums total = SlicesOverRanks(world, p, traffic).total(t, mine), expected = in_order(all);
+  EXPECT_EQ(total.numerator, expected.numerator);
+  EXPECT_EQ(total.denominator, 0x1p53);
+  EXPECT_EQ(traffic.bytes_sent, 16 * block_count(part.size()));
+}
+
+TEST_F(ShardedTest, slices_are_gathered_in_order) {
+  const Layout layout = big_layout();
+  const State s = state_of(layout);
+  for (const Partition& p : {Partition::sliced(layout, world.ranks()), Partition::on_root(layout.dimension(), world.ranks()),
+                             Partition::everywhere(layout.dimension(), world.ranks())}) {
+    const std::span<const float> mine = p.slice(s.w, world.rank());
+    std::vector<float> root(layout.dimension(), -1.0F), all(layout.dimension(), -1.0F);
+    gather(world, p, mine, root);
+    all_gather(world, p, mine, all);
+    EXPECT_TRUE(same_bits(all, s.w));
+    if (world.is_root()) {
+      EXPECT_TRUE(same_bits(root, s.w));
+    }
+  }
+}
+
+// The formulas of docs/exchange.md, in bytes that one rank gives to MPI in one round.
+std::size_t words(std::size_t elements, std::size_t bits) { return 8 * ((elements + 64 / bits - 1) / (64 / bits)); }
+
+std::size_t sharded_gradient_bytes(const Partition& p, int me, std::size_t my_workers, std::size_t bits) {
+  std::size_t sum = 0;
+  for (int q = 0; q < p.ranks(); ++q)
+    for (std::size_t begin = 0; q != me && begin < p.size(q); begin += ShardedExchange::piece_elements) {
+      const std::size_t n = std::min(ShardedExchange::piece_elements, p.size(q) - begin);
+      sum += my_workers * (bits == 32 ? 4 * n : words(n, bits));
+    }
+  return sum;
+}
+
+std::size_t sharded_weight_bytes(const Layout& layout, const Partition& p, int me, std::size_t bits) {
+  std::size_t sum = 0;
+  for (const Tensor& t : layout.tensors()) {
+    const TensorPart part = part_of(t, p.first(me), p.last(me));
+    if (part.size() == 0) continue;
+    if (bits == 32 || !t.is_weight) {
+      sum += 4 * part.size();
+      continue;
+    }
+    sum += words(part.size(), bits) + (part.begin == t.offset ? 4 : 0);
+    if (part.size() < t.size) sum += 16 * block_count(part.size());  // lab: one sum over blocks of a tensor that is cut
+  }
+  return sum;
+}
+
+TEST_F(ShardedTest, traffic_is_what_the_formulas_say) {
+  constexpr std::size_t workers = 5;
+  const int me = world.rank(), ranks = world.ranks();
+  for (const Layout& layout : layouts())
+    for (const std::size_t gradient_bits : {32U, 2U, 3U})
+      for (const std::size_t weight_bits : {32U, 1U})
+        for (const char* topology : {"allreduce", "server", "sharded"}) {
+          const Settings s = test::settings(workers, topology, gradient_bits == 32 ? "fp" : fmt::format("sq{}", gradient_bits));
+          const auto exchange = make_exchange(s, world, layout, watch);
+          const Partition& p = exchange->partition();
+          const std::size_t d = layout.dimension(), mine = workers_of(me, ranks, workers).count, tensors = layout.tensors().size();
+          std::vector<float> mean(p.size(me)), w(p.size(me), 0.5F);
+          const std::vector<float> scales(workers * tensors, 1.0F), limits(mine * tensors, 9.0F);
+          exchange->average(std::vector<std::vector<float>>(mine, std::vector<float>(d, 0.25F)), {1, scales, limits, {}}, mean);
+          QuantizedWeights weights({weight_bits == 32 ? "fp" : "lab", "exact"}, layout);
+          exchange->quantize(weights, w, {});
+          exchange->share(weights, {}, w);
+          std::size_t expected = 0;
+          if (ranks > 1 && std::string(topology) == "allreduce")
+            expected = gradient_bits == 32
+                           ? 4 * d
+                           : words(d, static_cast<std::size_t>(std::bit_width(2 * ((1U << (gradient_bits - 1)) - 1) * workers)));
+          if (ranks > 1 && std::string(topology) == "server")
+            expected = me == 0 ? weights.message_bytes() : mine * (gradient_bits == 32 ? 4 * d : words(d, gradient_bits));
+          if (ranks > 1 && std::string(topology) == "sharded")
+            expected = sharded_gradient_bytes(p, me, mine, gradient_bits) + sharded_weight_bytes(layout, p, me, weight_bits);
+          EXPECT_EQ(exchange->traffic().bytes_sent, expected)
+              << fmt::format("{} m_g = {} m_w = {} d = {} rank {}", topology, gradient_bits, weight_bits, d, me);
+        }
+}
+
+}  // namespace
+}  // namespace qsweep
