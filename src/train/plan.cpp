@@ -48,6 +48,13 @@ std::string render(Table table, int columns, std::size_t keep_last) {
   return text;
 }
 
+/// "model.dimension" -> "dimension", "weights.quantizer" -> "weights": what tells the axes of one grid apart in little room.
+std::string short_name(const std::string& key) {
+  const auto dot = key.find('.');
+  const std::string last = key.substr(dot + 1);
+  return last == "quantizer" || last == "kind" || last == "set" ? key.substr(0, dot) : last;
+}
+
 std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f} MB", bytes / 1e6) : fmt::format("{:.1f} GB", bytes / 1e9); }
 
 }  // namespace
@@ -57,7 +64,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   std::ranges::sort(order);  // as in the experiment file
   std::vector<std::string> axes = grid.axes();
   Table table{{"id"}, {}};
-  for (const std::string& axis : axes) table.headings.push_back(axis);
+  for (const std::string& axis : axes) table.headings.push_back(short_name(axis));
   for (const char* heading : {"iterations", "memory/rank", "core time"}) table.headings.emplace_back(heading);
   std::size_t most_workers = 1, memory = 0;
   double total = 0, longest = 0;
