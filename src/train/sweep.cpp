@@ -195,18 +195,16 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
   for (const std::uint32_t i : order) {
     const fs::path file = folder / (grid.runs()[i].id + ".h5");
     if (!fs::exists(file)) continue;
-    if (!rerun) {
-      const Results results = read_run_attributes(file);
-      const auto provenance = results.runs.empty() ? Attributes{} : results.runs[0].groups.contains("provenance") ? results.runs[0].groups.at("provenance") : Attributes{};
-      const auto made_by = provenance.find("commit");
-      if (made_by == provenance.end() || std::get<std::string>(made_by->second) != commit) ++other_commit;
-    }
+    const Results results = read_run_attributes(file);  // also before --rerun: nothing of another program is overwritten
+    const auto provenance = results.runs.empty() ? Attributes{} : results.runs[0].groups.contains("provenance") ? results.runs[0].groups.at("provenance") : Attributes{};
+    const auto made_by = provenance.find("commit");
+    if (made_by == provenance.end() || std::get<std::string>(made_by->second) != commit) ++other_commit;
     ++finished;
   }
   if (finished == 0) return;
   if (rerun) fmt::print("{} of {} runs are complete and will be done again (--rerun)\n", finished, order.size());
   else fmt::print("{} of {} runs are complete and skipped (--rerun does them again)\n", finished, order.size());
-  if (other_commit != 0) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
+  if (other_commit != 0 && !rerun) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
   std::fflush(stdout);
 }
 
@@ -274,6 +272,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     report_finished(grid, order, folder, options.rerun);
   });
   std::size_t most_workers = 1, to_do = 0;
+  std::vector<std::uint32_t> open;  // runs not done yet: what rank 0 finds counts, as others may be finishing runs meanwhile
   std::vector<double> costs(grid.runs().size(), 0.0);
   double total = 0;
   Outdated outdated(grid.runs().size());
@@ -283,15 +282,16 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     costs[i] = estimate(s, 1).core_seconds;
     const std::optional<FileVersion> version = version_of(folder / (grid.runs()[i].id + ".h5"));
     if (options.rerun) outdated[i] = version;
-    if (options.rerun || !version) ++to_do, total += costs[i];
+    if (options.rerun || !version) open.push_back(i), total += costs[i];
   }
-  to_do = world.broadcast(to_do);
+  open.resize(to_do = world.broadcast(static_cast<std::uint64_t>(open.size())));
+  world.broadcast(std::as_writable_bytes(std::span(open)));
   check_ranks_agree(world);  // all have counted before anybody writes
   if (to_do == 0) return;
   const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_workers);
   const Team team = world.split(world.rank() / size);
   DataStore data;
-  data.load(world, settings_by_data(grid, order));
+  data.load(world, settings_by_data(grid, open));
   Results header;
   if (team.is_root()) header = {grid.name(), grid.effective_text(), grid.axes(), {}};
   ProgressBoard board(world, world.rank() / size, (world.ranks() + size - 1) / size, to_do, total);
