@@ -116,9 +116,9 @@ struct Row {
 /// The table: adding a network is one function and one row.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
-      {{"mlp", 0, 0, "relu", {}, -1, 256, 0}, mlp},
+      {{"mlp", 0, 0, "relu", {}, -1, 256, 0, false}, mlp},
       {{"cifarnet", 3, 24, "relu", {}, -1, 64, 0.004}, cifarnet},
-      {{"lenet300", 1, 28, "tanh", {}, -1, {}, 0}, lenet300},
+      {{"lenet300", 1, 28, "tanh", {}, -1, {}, 0, false}, lenet300},
       {{"lenet5", 1, 28, "relu", {"none", "plain", "affine"}, 0.5, {}, 0}, lenet5},
       {{"vgg11", 3, 32, "relu", {"plain", "affine", "none"}, -1, {}, 0}, vgg11},
       {{"resnet20", 3, 32, "relu", {"plain", "affine"}, -1, {}, 0}, resnet20},

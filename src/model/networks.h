@@ -22,6 +22,7 @@ struct NetworkInfo {
   double dropout = 0;                  ///< default; < 0: the network has none
   std::optional<std::size_t> dimension; ///< default width where it can be chosen
   double l2 = 0;                       ///< λ of the protocol
+  bool convolves = true;
 };
 
 const std::vector<NetworkInfo>& networks();

@@ -49,6 +49,7 @@ class Trainer {
   void step(std::uint64_t t);
   std::span<const float> full_precision_weights() const;
   std::vector<double> norm_ratios();
+  std::vector<float> mean_state() const;
   Record finish(std::uint64_t t, bool diverged);
   void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;
 
