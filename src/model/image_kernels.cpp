@@ -39,24 +39,25 @@ void max_pool_of(const PoolShape& s, const float* __restrict x, float* __restric
       }
 }
 
+/// Each pixel gathers from the windows it lies in: one store for each, where scattering takes a load and a store for each place.
 template <int B>
 void max_pool_back_of(const PoolShape& s, const float* __restrict dy, const std::uint8_t* __restrict where, float* __restrict dx) {
-  for (std::size_t plane = 0; plane < s.planes; ++plane, dx += s.height * s.width * B) {
-    for (std::size_t i = 0; i < s.height * s.width * B; ++i) dx[i] = 0;
-    for (std::size_t i = 0; i < s.output_height; ++i)
-      for (std::size_t j = 0; j < s.output_width; ++j, dy += B, where += B)
-        for (std::size_t p = 0; p < s.size; ++p) {
-          const std::size_t h = i * s.stride + p - s.before;
-          if (h >= s.height) continue;
-          for (std::size_t q = 0; q < s.size; ++q) {
-            const std::size_t w = j * s.stride + q - s.before;
-            if (w >= s.width) continue;
-            float* to = dx + (h * s.width + w) * B;
-            const auto tap = static_cast<std::int32_t>(p * s.size + q);
-            for (int l = 0; l < B; ++l) to[l] += static_cast<std::int32_t>(where[l]) == tap ? dy[l] : 0.0F;
+  const std::size_t outputs = s.output_height * s.output_width * B;
+  for (std::size_t plane = 0; plane < s.planes; ++plane, dy += outputs, where += outputs)
+    for (std::size_t h = 0; h < s.height; ++h) {
+      const std::size_t row = h + s.before, first_i = row < s.size ? 0 : (row - s.size) / s.stride + 1;
+      for (std::size_t w = 0; w < s.width; ++w, dx += B) {
+        const std::size_t column = w + s.before, first_j = column < s.size ? 0 : (column - s.size) / s.stride + 1;
+        float sum[B] = {};
+        for (std::size_t i = first_i; i < s.output_height && i * s.stride <= row; ++i)
+          for (std::size_t j = first_j; j < s.output_width && j * s.stride <= column; ++j) {
+            const std::size_t at = (i * s.output_width + j) * B;
+            const auto tap = static_cast<std::int32_t>((row - i * s.stride) * s.size + column - j * s.stride);
+            for (int l = 0; l < B; ++l) sum[l] += static_cast<std::int32_t>(where[at + l]) == tap ? dy[at + l] : 0.0F;
           }
-        }
-  }
+        for (int l = 0; l < B; ++l) dx[l] = sum[l];
+      }
+    }
 }
 
 void max_pool(const PoolShape& s, const float* x, float* y, std::uint8_t* where) {
