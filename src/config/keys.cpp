@@ -158,12 +158,12 @@ std::vector<Key> make_keys() {
       [](const Point& p) { return network_of(p) == nullptr ? std::string("256") : std::to_string(network_of(p)->dimension.value_or(0)); },
       [=](const Point& p) { return !network(p) || has_width(*network_of(p)); }, kinds_where(has_width, {"linear"}));
   add("model.initial", "initial weights: none (drawn), FILE.h5 or FILE.h5:RUN_ID", any_text(), always("none"));
-  add("model.activation", "between the layers", one_of({"relu", "tanh"}), [](const Point& p) { return network_of(p)->activation; }, network,
-      kinds_where([](const NetworkInfo&) { return true; }));
+  add("model.activation", "between the layers", one_of({"relu", "tanh"}), [=](const Point& p) { return network(p) ? network_of(p)->activation : std::string("relu"); }, network,
+      "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
   add("model.batch_norm", "before each activation: none, without parameters, or with scale and shift", one_of({"none", "plain", "affine"}),
-      [](const Point& p) { return network_of(p)->batch_norm.front(); }, network_where(has_batch_norm), kinds_where(has_batch_norm));
+      [=](const Point& p) { return network(p) && has_batch_norm(*network_of(p)) ? network_of(p)->batch_norm.front() : std::string("none"); }, network_where(has_batch_norm), kinds_where(has_batch_norm));
   add("model.dropout", "share of the last hidden layer's units that each step leaves out", real(0, false, 1),
-      [](const Point& p) { return format_real(is(p, "model.batch_norm", {"none"}) ? network_of(p)->dropout : 0); }, network_where(has_dropout), kinds_where(has_dropout));
+      [=](const Point& p) { return format_real(network(p) && has_dropout(*network_of(p)) && is(p, "model.batch_norm", {"none"}) ? network_of(p)->dropout : 0); }, network_where(has_dropout), kinds_where(has_dropout));
   add("model.convolution", "algorithm of 3×3 convolutions; auto: what measures faster, winograd: everywhere", one_of({"auto", "direct", "winograd"}), always("auto"),
       network_where(convolves), kinds_where(convolves));
   add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
