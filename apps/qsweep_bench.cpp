@@ -1,5 +1,5 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
-// qsweep_bench step linear|mlp [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
+// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>
 
@@ -18,6 +18,7 @@
 #include "data/files.h"
 #include "exchange/communicator.h"
 #include "model/blas.h"
+#include "model/networks.h"
 #include "quantize/gradient.h"
 #include "quantize/weight.h"
 #include "train/content.h"
@@ -147,15 +148,29 @@ bool have_mnist() {
   }
 }
 
+std::vector<std::string> network_names() {
+  std::vector<std::string> names;
+  for (const NetworkInfo& info : networks()) names.push_back(info.name);
+  return names;
+}
+
 Arguments preset(const std::string& model) {
-  if (model == "linear") return {"model.kind=linear", "data.set=synthetic_linear", "run.iterations=2000"};
-  if (model != "mlp") throw ConfigError("command line: step " + model + ": allowed: linear, mlp");
-  return {"model.kind=mlp", have_mnist() ? "data.set=mnist" : "data.set=synthetic_images", "run.iterations=60", "run.evaluate_train_every=never"};
+  if (model == "linear") return {"model.dimension=1024", "model.kind=linear", "data.set=synthetic_linear", "run.iterations=2000"};
+  const NetworkInfo* network = find_network(model);
+  if (network == nullptr) throw ConfigError(fmt::format("command line: step {}: allowed: linear, {}", model, fmt::join(network_names(), ", ")));
+  const bool grey = network->channels != 3;
+  Arguments sets = {"model.kind=" + model, "run.iterations=" + std::string(network->convolves ? "30" : "60"), "run.evaluate_train_every=never", "run.evaluate_every=1000000"};
+  if (model == "lenet5") sets.push_back("model.dropout=0");  // as in the programs it is compared with
+  if (grey && !have_mnist() && model != "mlp") throw DataError("step " + model + " needs MNIST: see data.dir in README");
+  sets.push_back(grey && have_mnist() ? "data.set=mnist" : "data.set=synthetic_images");
+  if (model == "mlp") sets.push_back("model.dimension=1024");
+  if (network->side == 24) sets.push_back("data.crop=24");
+  return sets;
 }
 
 int command_step(const Arguments& arguments, const Team& world) {
-  po::options_description options("qsweep_bench step linear|mlp [options]");
-  options.add_options()("help,h", "this text")("dimension", po::value<std::string>()->default_value("1024"))("weights", po::value<std::string>()->default_value("fp"))(
+  po::options_description options("qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [options]");
+  options.add_options()("help,h", "this text")("dimension", po::value<std::string>(), "d")("weights", po::value<std::string>()->default_value("fp"))(
       "gradients", po::value<std::string>()->default_value("fp"))("set", po::value<Arguments>()->composing(), "section.key=value")("model", po::value<Arguments>());
   po::positional_options_description places;
   places.add("model", 1);
@@ -168,7 +183,7 @@ int command_step(const Arguments& arguments, const Team& world) {
   const std::string model = values.count("model") != 0 ? values["model"].as<Arguments>().front() : "linear";
   Arguments sets = preset(model);
   for (const auto& [key, option] : {std::pair{"model.dimension", "dimension"}, {"weights.quantizer", "weights"}, {"gradients.quantizer", "gradients"}})
-    sets.push_back(fmt::format("{}={}", key, values[option].as<std::string>()));
+    if (values.count(option) != 0) sets.push_back(fmt::format("{}={}", key, values[option].as<std::string>()));
   sets.push_back("optimizer.kind=adam");
   sets.push_back("optimizer.learning_rate=0.001");
   sets.push_back("run.record_every=1000000");
@@ -211,7 +226,7 @@ int main(int argc, char** argv) {
   try {
     if (command == "kernels") return command_kernels();
     if (command == "step") return command_step(arguments, Team::world());
-    fmt::print("qsweep_bench kernels\nqsweep_bench step linear|mlp [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\n");
+    fmt::print("qsweep_bench kernels\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\n");
     return command == "--help" || command == "-h" ? 0 : 2;
   } catch (const ConfigError& e) {
     fmt::print(stderr, "qsweep_bench: {}\n", e.what());

@@ -11,6 +11,7 @@ build_packages=(
   "openmpi-bin|mpirun starts the ranks|command -v mpirun"
   "libopenmpi-dev|the ranks talk through MPI|command -v mpicxx"
   "libopenblas-dev|matrix products|pkg-config --exists openblas"
+  "libdnnl-dev|convolutions|has_header dnnl.hpp"
   "libhdf5-dev|results files|pkg-config --exists hdf5 || command -v h5cc"
   "hdf5-tools|h5ls and h5dump look into results files|command -v h5dump"
   "libboost-program-options-dev|reads experiment files and the command line|has_header boost/program_options.hpp"

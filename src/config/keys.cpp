@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "config/text.h"
+#include "model/networks.h"
 
 namespace qsweep {
 namespace {
@@ -86,6 +87,25 @@ bool is(const Point& p, const char* key, std::initializer_list<const char*> valu
 }
 
 bool images(const Point& p) { return !is(p, "data.set", {"synthetic_linear"}); }
+/// The network of a point; none for the linear model.
+const NetworkInfo* network_of(const Point& p) { return find_network(p.at("model.kind")); }
+
+/// The networks of which something holds: "model.kind = a, b or c".
+template <class Holds>
+std::string kinds_where(Holds holds, std::vector<std::string> names = {}) {
+  for (const NetworkInfo& info : networks())
+    if (holds(info)) names.push_back(info.name);
+  const std::string last = names.back();
+  names.pop_back();
+  return names.empty() ? "model.kind = " + last : fmt::format("model.kind = {} or {}", fmt::join(names, ", "), last);
+}
+
+std::vector<std::string> model_kinds() {
+  std::vector<std::string> names = {"linear"};
+  for (const NetworkInfo& info : networks()) names.push_back(info.name);
+  return names;
+}
+
 bool second_moment(const Point& p) { return is(p, "optimizer.kind", {"rmsprop", "adam"}); }
 
 std::string default_projection(const Point& p) {
@@ -127,11 +147,25 @@ std::vector<Key> make_keys() {
   add("data.mean", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
   add("data.std", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
 
-  add("model.kind", "network", one_of({"linear", "mlp"}), always("linear"));
-  add("model.dimension", "d: weights of the linear model, hidden units of the mlp", integer(1, 100'000'000), always("256"));
+  const auto network = [](const Point& p) { return network_of(p) != nullptr; };
+  const auto network_where = [](auto holds) { return [holds](const Point& p) { const NetworkInfo* info = network_of(p); return info != nullptr && holds(*info); }; };
+  const auto has_width = [](const NetworkInfo& info) { return info.dimension.has_value(); };
+  const auto has_batch_norm = [](const NetworkInfo& info) { return !info.batch_norm.empty(); };
+  const auto has_dropout = [](const NetworkInfo& info) { return info.dropout >= 0; };
+  const auto convolves = [](const NetworkInfo& info) { return info.convolves; };
+  add("model.kind", "network", one_of(model_kinds()), always("linear"));
+  add("model.dimension", "d: weights of the linear model, hidden units of the mlp, channels of cifarnet", integer(1, 100'000'000),
+      [](const Point& p) { return network_of(p) == nullptr ? std::string("256") : std::to_string(network_of(p)->dimension.value_or(0)); },
+      [=](const Point& p) { return !network(p) || has_width(*network_of(p)); }, kinds_where(has_width, {"linear"}));
   add("model.initial", "initial weights: none (drawn), FILE.h5 or FILE.h5:RUN_ID", any_text(), always("none"));
-  const auto network = [](const Point& p) { return !is(p, "model.kind", {"linear"}); };
-  add("model.activation", "between the layers", one_of({"relu", "tanh"}), always("relu"), network, "a network: model.kind = mlp");
+  add("model.activation", "between the layers", one_of({"relu", "tanh"}), [=](const Point& p) { return network(p) ? network_of(p)->activation : std::string("relu"); }, network,
+      "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
+  add("model.batch_norm", "before each activation: none, without parameters, or with scale and shift", one_of({"none", "plain", "affine"}),
+      [=](const Point& p) { return network(p) && has_batch_norm(*network_of(p)) ? network_of(p)->batch_norm.front() : std::string("none"); }, network_where(has_batch_norm), kinds_where(has_batch_norm));
+  add("model.dropout", "share of the last hidden layer's units that each step leaves out", real(0, false, 1),
+      [=](const Point& p) { return format_real(network(p) && has_dropout(*network_of(p)) && is(p, "model.batch_norm", {"none"}) ? network_of(p)->dropout : 0); }, network_where(has_dropout), kinds_where(has_dropout));
+  add("model.convolution", "algorithm of 3×3 convolutions; auto: what measures faster, winograd: everywhere", one_of({"auto", "direct", "winograd"}), always("auto"),
+      network_where(convolves), kinds_where(convolves));
   add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
 
   add("weights.quantizer", "Q_w", one_of(weight_quantizers()), always("fp"));
@@ -248,6 +282,9 @@ Settings settings_of(Point effective) {
             p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
   s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};
   if (p.at("model.l2") != "protocol") s.model.l2 = number("model.l2");
+  if (p.at("model.batch_norm") != meaningless) s.model.batch_norm = p.at("model.batch_norm");
+  if (p.at("model.convolution") != meaningless) s.model.convolution = p.at("model.convolution");
+  s.model.dropout = number("model.dropout");
   s.weights = {p.at("weights.quantizer"), p.at("weights.alpha_rule")};
   s.gradients = {p.at("gradients.quantizer"), p.at("gradients.scale"), optional_real("gradients.clip")};
   s.workers = {count("workers.count"), count("workers.batch"), p.at("workers.exchange")};
@@ -269,9 +306,19 @@ Settings settings_of(Point effective) {
 
 std::optional<Conflict> find_conflict(const Settings& s) {
   const auto& p = s.point;
-  if (s.data.synthetic_linear() != (s.model.kind == "linear"))
-    return Conflict{"model.kind", s.data.synthetic_linear() ? "data.set = synthetic_linear allows: linear" : fmt::format("data.set = {} allows: mlp", s.data.set)};
   const bool grey = s.data.set == "mnist" || s.data.set == "fashion_mnist";
+  const NetworkInfo* network = find_network(s.model.kind);
+  if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear"};
+  if (!s.data.synthetic_linear() && (network == nullptr || (network->channels != 0 && network->channels != (grey ? 1U : 3U)))) {
+    std::vector<std::string> allowed;
+    for (const NetworkInfo& info : networks())
+      if (info.channels == 0 || info.channels == (grey ? 1U : 3U)) allowed.push_back(info.name);
+    return Conflict{"model.kind", fmt::format("data.set = {} allows: {}", s.data.set, fmt::join(allowed, ", "))};
+  }
+  if (network != nullptr && network->side == 24 && s.data.crop != "24") return Conflict{"data.crop", fmt::format("model.kind = {} allows: 24 (its images are 24×24)", s.model.kind)};
+  if (network != nullptr && network->side == 32 && s.data.crop != "none") return Conflict{"data.crop", fmt::format("model.kind = {} allows: none (its images are 32×32)", s.model.kind)};
+  if (network != nullptr && !network->batch_norm.empty() && std::ranges::find(network->batch_norm, s.model.batch_norm) == network->batch_norm.end())
+    return Conflict{"model.batch_norm", fmt::format("model.kind = {} allows: {}", s.model.kind, fmt::join(network->batch_norm, ", "))};
   if (grey && s.data.augment != "none") return Conflict{"data.augment", fmt::format("data.set = {} allows: none (the augmentations are for 32×32 colour images)", s.data.set)};
   if (grey && s.data.crop != "none") return Conflict{"data.crop", fmt::format("data.set = {} allows: none (its images are 28×28)", s.data.set)};
   if (s.data.augment == "crop24_flip_colour" && s.data.crop != "24") return Conflict{"data.crop", "data.augment = crop24_flip_colour allows: 24"};

@@ -28,6 +28,8 @@ struct Settings {
     std::string kind, activation, initial;  ///< initial empty: drawn
     std::size_t dimension = 0;
     std::optional<double> l2;  ///< none: as the model's protocol
+    std::string batch_norm = "none", convolution = "auto";
+    double dropout = 0;
   } model;
   struct Weights {
     std::string quantizer, alpha_rule;

@@ -2,43 +2,56 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/layout.h"
 #include "base/random.h"
+#include "model/initial.h"
 
-/// One layer of a network: forward and backward over a mini-batch. A layer owns no parameters; it knows where its own lie in
-/// the network's vector. Adding a layer is one file with a class like these, and its test against central differences.
+/// One layer of a network: forward and backward over a mini-batch. A layer owns neither parameters nor running statistics; it
+/// knows where its own lie in the network's vectors. Adding a layer is one file with a class like these, its plain reference
+/// (model/reference.h), and its test against that.
 namespace qsweep {
+
+/// What a layer is told beside its values.
+struct Pass {
+  std::span<const float> w = {};  ///< [d] parameters of the network
+  std::size_t batch = 0;
+  bool training = false;     ///< batch norm uses and counts the mini-batch's own statistics; dropout draws
+  std::span<float> state = {};    ///< running statistics of one worker, laid out by the network's state layout
+  Stream draws{0, Draw::Dropout};
+};
 
 class Layer {
  public:
   virtual ~Layer() = default;
-  virtual std::size_t inputs() const = 0;   ///< values per sample
+  virtual std::size_t inputs() const = 0;   ///< floats per sample
   virtual std::size_t outputs() const = 0;
   /// Draws the layer's initial parameters into the network's vector w [d]; indices of draws are those of the vector.
   virtual void initialize(const Stream& draws, std::span<float> w) const;
-  /// y [batch, outputs] from x [batch, inputs] and the network's parameters w [d].
-  virtual void forward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<float> y) = 0;
+  virtual void initialize_state(std::span<float> state) const;
+  /// y [batch, outputs] from x [batch, inputs].
+  virtual void forward(const Pass& pass, std::span<const float> x, std::span<float> y) = 0;
   /// From dy [batch, outputs]: the layer's part of `gradient` [d] and, unless dx is empty, dx [batch, inputs].
-  /// x and y are those of the forward pass before.
-  virtual void backward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<const float> y, std::span<const float> dy,
-                        std::span<float> dx, std::span<float> gradient) = 0;
+  /// x and y are those of the forward pass before, which was one of training.
+  virtual void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                        std::span<float> gradient) = 0;
 };
 
 /// y = x Wᵀ + b,  W [outputs, inputs], b [outputs];  dW = dyᵀ x,  db = Σ dy,  dx = dy W.
-/// Initial weights: uniform ±√(6/(inputs + outputs)) (Glorot, Bengio 2010), biases 0.
 class Dense final : public Layer {
  public:
-  Dense(Layout& layout, const std::string& name, std::size_t inputs, std::size_t outputs);
+  Dense(Layout& layout, const std::string& name, std::size_t inputs, std::size_t outputs, const Initial& initial = {});
   std::size_t inputs() const override { return inputs_; }
   std::size_t outputs() const override { return outputs_; }
   void initialize(const Stream& draws, std::span<float> w) const override;
-  void forward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<float> y) override;
-  void backward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<const float> y, std::span<const float> dy,
-                std::span<float> dx, std::span<float> gradient) override;
+  void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
+  void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                std::span<float> gradient) override;
 
  private:
   std::size_t inputs_, outputs_, weight_, bias_;  ///< offsets of W and b
+  Initial initial_;
 };
 
 /// y = max(x, 0), derivative 0 at 0.
@@ -47,9 +60,9 @@ class Relu final : public Layer {
   explicit Relu(std::size_t size) : size_(size) {}
   std::size_t inputs() const override { return size_; }
   std::size_t outputs() const override { return size_; }
-  void forward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<float> y) override;
-  void backward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<const float> y, std::span<const float> dy,
-                std::span<float> dx, std::span<float> gradient) override;
+  void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
+  void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                std::span<float> gradient) override;
 
  private:
   std::size_t size_;
@@ -61,12 +74,31 @@ class Tanh final : public Layer {
   explicit Tanh(std::size_t size) : size_(size) {}
   std::size_t inputs() const override { return size_; }
   std::size_t outputs() const override { return size_; }
-  void forward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<float> y) override;
-  void backward(std::span<const float> w, std::size_t batch, std::span<const float> x, std::span<const float> y, std::span<const float> dy,
-                std::span<float> dx, std::span<float> gradient) override;
+  void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
+  void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                std::span<float> gradient) override;
 
  private:
   std::size_t size_;
+};
+
+/// y = x·m/(1 − rate) in training, m ∈ {0, 1} with P(m = 0) = rate, drawn anew for each element, worker and iteration; else y = x.
+/// The draw of element i of the mini-batch is word number·2³² + i of pass.draws.
+class Dropout final : public Layer {
+ public:
+  Dropout(std::size_t size, double rate, std::uint32_t number);
+  std::size_t inputs() const override { return size_; }
+  std::size_t outputs() const override { return size_; }
+  void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
+  void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                std::span<float> gradient) override;
+
+ private:
+  std::size_t size_;
+  double rate_;
+  std::uint64_t first_draw_;
+  std::vector<std::uint32_t> words_;
+  std::vector<float> factor_;  ///< m/(1 − rate) of the last forward pass
 };
 
 }  // namespace qsweep

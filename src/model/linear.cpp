@@ -18,15 +18,15 @@ double LinearModel::residual_loss(std::span<const float> w, const Batch& batch) 
   return sum / (2 * static_cast<double>(batch.size));
 }
 
-double LinearModel::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) {
+double LinearModel::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float>) {
   const double data_term = residual_loss(w, batch);
   transposed_multiply_vector(batch.size, w.size(), 1.0F / static_cast<float>(batch.size), batch.x.data(), residual_.data(), 0, gradient.data());
   return data_term + add_penalty(l2_, w, gradient);
 }
 
-double LinearModel::loss(std::span<const float> w, const Batch& batch) { return residual_loss(w, batch) + penalty(l2_, w); }
+double LinearModel::loss(std::span<const float> w, const Batch& batch, std::span<const float>) { return residual_loss(w, batch) + penalty(l2_, w); }
 
-Evaluation LinearModel::evaluate(std::span<const float> w, const Batch& batch) {
+Evaluation LinearModel::evaluate(std::span<const float> w, const Batch& batch, std::span<const float>) {
   return {residual_loss(w, batch) * static_cast<double>(batch.size), 0};
 }
 

@@ -14,9 +14,9 @@ class LinearModel final : public Model {
   LinearModel(std::size_t dimension, double l2);
   const Layout& layout() const override { return layout_; }
   void initialize(std::uint64_t seed, std::span<float> w) const override;  ///< U[−.5, .5)
-  double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) override;
-  double loss(std::span<const float> w, const Batch& batch) override;
-  Evaluation evaluate(std::span<const float> w, const Batch& batch) override;
+  double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state = {}) override;
+  double loss(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
+  Evaluation evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
   /// X_tX_tᵀ/B, both triangles [B, B].
   void gram(const Batch& batch, std::span<float> matrix) const;
 

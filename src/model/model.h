@@ -4,7 +4,7 @@
 
 #include "base/layout.h"
 
-/// What is trained: a loss of d parameters over mini-batches. BLAS is called only in this folder.
+/// What is trained: a loss of d parameters over mini-batches. BLAS and oneDNN are called only in this folder.
 namespace qsweep {
 
 /// A mini-batch. Targets for the linear model, labels for networks; the other is empty.
@@ -13,6 +13,8 @@ struct Batch {
   std::span<const float> x;              ///< [B, inputs]
   std::span<const float> targets;        ///< [B]
   std::span<const std::int32_t> labels;  ///< [B], 0 … classes−1
+  std::uint64_t seed = 0;                ///< with worker and iteration: whose draws dropout makes
+  std::uint32_t worker = 0, iteration = 0;
 };
 
 /// Sums over samples, so that parts of a data set can be added.
@@ -29,11 +31,19 @@ class Model {
   /// w_1: drawn from Stream(seed, Draw::InitialWeights), index over the whole vector.
   virtual void initialize(std::uint64_t seed, std::span<float> w) const = 0;
   /// f_t^(n)(w), mean over the mini-batch with the penalty, and its gradient. w, gradient [d].
-  virtual double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) = 0;
-  /// f_t^(n)(w) alone.
-  virtual double loss(std::span<const float> w, const Batch& batch) = 0;
-  /// Data term and hits of evaluation mode, summed over the samples.
-  virtual Evaluation evaluate(std::span<const float> w, const Batch& batch) = 0;
+  /// state: the worker's running statistics, counted on by this mini-batch; empty where the state layout is, or to leave them out.
+  virtual double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state = {}) = 0;
+  /// f_t^(n)(w) alone, of evaluation mode.
+  virtual double loss(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) = 0;
+  /// Data term and hits of evaluation mode, summed over the samples. state: the running statistics to normalize with.
+  virtual Evaluation evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) = 0;
+
+  /// Running statistics that go with the parameters, a vector of their own for each worker: batch norm's. Empty for most models.
+  virtual const Layout& state_layout() const {
+    static const Layout none;
+    return none;
+  }
+  virtual void initialize_state(std::span<float>) const {}
 };
 
 }  // namespace qsweep

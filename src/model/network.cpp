@@ -7,57 +7,47 @@
 
 namespace qsweep {
 
-void Network::initialize(std::uint64_t seed, std::span<float> w) const {
-  const Stream draws(seed, Draw::InitialWeights);
-  for (const auto& layer : layers_) layer->initialize(draws, w);
+Network::Network(std::size_t inputs) : loss_(softmax_cross_entropy), chain_(inputs) {}
+
+void Network::set_l2(double lambda, std::vector<std::string> layers) {
+  l2_ = lambda;
+  l2_layers_ = std::move(layers);
 }
 
-void Network::reserve(std::size_t batch) {
-  if (batch <= reserved_) return;
-  reserved_ = batch;
-  std::size_t widest = inputs_;
-  outputs_.resize(layers_.size());
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    outputs_[i].resize(batch * layers_[i]->outputs());
-    widest = std::max(widest, layers_[i]->outputs());
-  }
-  delta_.resize(batch * widest);
-  next_delta_.resize(batch * widest);
+bool Network::penalized(const Tensor& tensor) const {
+  if (!tensor.is_weight) return false;
+  return l2_layers_.empty() || std::ranges::find(l2_layers_, tensor.name.substr(0, tensor.name.find('/'))) != l2_layers_.end();
 }
 
-std::span<const float> Network::forward(std::span<const float> w, const Batch& batch) {
-  reserve(batch.size);
-  std::span<const float> x = batch.x;
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    layers_[i]->forward(w, batch.size, x, outputs_[i]);
-    x = outputs_[i];
-  }
-  return x.first(batch.size * outputs());
-}
+void Network::initialize(std::uint64_t seed, std::span<float> w) const { chain_.initialize(Stream(seed, Draw::InitialWeights), w); }
 
-double Network::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) {
-  const std::span<const float> logits = forward(w, batch);
-  double loss = softmax_cross_entropy(outputs(), logits, batch.labels, delta_).loss / static_cast<double>(batch.size);
-  for (std::size_t i = layers_.size(); i-- > 0;) {
-    const std::span<const float> x = i == 0 ? batch.x : std::span<const float>(outputs_[i - 1]);
-    const std::span<float> dx = i == 0 ? std::span<float>() : std::span<float>(next_delta_);  // nobody asks for the gradient of the data
-    layers_[i]->backward(w, batch.size, x, outputs_[i], delta_, dx, gradient);
-    delta_.swap(next_delta_);
-  }
+double Network::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state) {
+  const Pass pass{w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration)};
+  const std::span<const float> z = chain_.forward(pass, batch.x);
+  double loss = loss_(outputs(), z, batch.labels, chain_.derivative()).loss / static_cast<double>(batch.size);
+  chain_.backward(pass, batch.x, {}, gradient);
   for (const Tensor& t : layout_.tensors())
-    if (t.is_weight) loss += add_penalty(l2_, w.subspan(t.offset, t.size), gradient.subspan(t.offset, t.size));
+    if (penalized(t)) loss += add_penalty(l2_, w.subspan(t.offset, t.size), gradient.subspan(t.offset, t.size));
   return loss;
 }
 
-double Network::loss(std::span<const float> w, const Batch& batch) {
-  double loss = evaluate(w, batch).loss / static_cast<double>(batch.size);
+double Network::loss(std::span<const float> w, const Batch& batch, std::span<const float> state) {
+  double loss = evaluate(w, batch, state).loss / static_cast<double>(batch.size);
   for (const Tensor& t : layout_.tensors())
-    if (t.is_weight) loss += penalty(l2_, w.subspan(t.offset, t.size));
+    if (penalized(t)) loss += penalty(l2_, w.subspan(t.offset, t.size));
   return loss;
 }
 
-Evaluation Network::evaluate(std::span<const float> w, const Batch& batch) {
-  return softmax_cross_entropy(outputs(), forward(w, batch), batch.labels, {});
+Evaluation Network::evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state) {
+  state_.assign(state.begin(), state.end());
+  const std::size_t most = evaluation_batch_ == 0 ? batch.size : evaluation_batch_;
+  Evaluation sum;
+  for (std::size_t first = 0; first < batch.size; first += most) {
+    const std::size_t size = std::min(most, batch.size - first);
+    const std::span<const float> x = batch.x.subspan(first * chain_.inputs(), size * chain_.inputs());
+    sum += loss_(outputs(), chain_.forward({.w = w, .batch = size, .state = state_}, x), batch.labels.subspan(first, size), {});
+  }
+  return sum;
 }
 
 std::unique_ptr<Model> make_mlp(std::size_t inputs, std::size_t hidden, std::size_t classes, const std::string& activation, double l2) {

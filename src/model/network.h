@@ -1,40 +1,50 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "model/layer.h"
+#include "model/chain.h"
 #include "model/model.h"
 
-/// A chain of layers under softmax cross-entropy. Memory for activations is taken once, for the largest mini-batch seen.
+/// A chain of layers under a loss: softmax cross-entropy unless another is set.
 namespace qsweep {
 
 class Network final : public Model {
  public:
-  explicit Network(std::size_t inputs) : inputs_(inputs) {}
+  /// Data term and hits of the outputs z [B, classes], summed; derivative of the mean (loss.h).
+  using Loss = std::function<Evaluation(std::size_t classes, std::span<const float> z, std::span<const std::int32_t> labels, std::span<float> derivative)>;
+
+  explicit Network(std::size_t inputs);
 
   Layout& layout_to_extend() { return layout_; }
-  void add(std::unique_ptr<Layer> layer) { layers_.push_back(std::move(layer)); }
-  void set_l2(double lambda) { l2_ = lambda; }  ///< penalty on every weight tensor, biases never
-  std::size_t outputs() const { return layers_.empty() ? inputs_ : layers_.back()->outputs(); }
+  Layout& state_layout_to_extend() { return state_layout_; }
+  void add(std::unique_ptr<Layer> layer) { chain_.add(std::move(layer)); }
+  void set_loss(Loss loss) { loss_ = std::move(loss); }
+  /// Penalty λ/2·‖W‖² on the weight tensors of the layers named, or on every one; biases never.
+  void set_l2(double lambda, std::vector<std::string> layers = {});
+  /// Evaluates so many samples at a time at most, whatever the caller's batch: images of many layers need memory. 0: all at once.
+  void set_evaluation_batch(std::size_t samples) { evaluation_batch_ = samples; }
+  std::size_t outputs() const { return chain_.outputs(); }
 
   const Layout& layout() const override { return layout_; }
+  const Layout& state_layout() const override { return state_layout_; }
   void initialize(std::uint64_t seed, std::span<float> w) const override;
-  double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient) override;
-  double loss(std::span<const float> w, const Batch& batch) override;
-  Evaluation evaluate(std::span<const float> w, const Batch& batch) override;
+  void initialize_state(std::span<float> state) const override { chain_.initialize_state(state); }
+  double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state = {}) override;
+  double loss(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
+  Evaluation evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
 
  private:
-  std::span<const float> forward(std::span<const float> w, const Batch& batch);  ///< logits [B, outputs]
-  void reserve(std::size_t batch);
+  bool penalized(const Tensor& tensor) const;
 
-  std::size_t inputs_;
   double l2_ = 0;
-  Layout layout_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<std::vector<float>> outputs_;  ///< of each layer, [batch, outputs]
-  std::vector<float> delta_, next_delta_;    ///< gradient at a layer's output and input
-  std::size_t reserved_ = 0;
+  std::vector<std::string> l2_layers_;
+  std::size_t evaluation_batch_ = 0;
+  Layout layout_, state_layout_;
+  Loss loss_;
+  Chain chain_;
+  std::vector<float> state_;  ///< a copy to read, since a pass may also write
 };
 
 /// The mlp: inputs – d hidden units – classes.

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/errors.h"
 #include "model/blas.h"
+#include "model/convolution.h"
 #include "results/provenance.h"
 
 namespace qsweep {
@@ -26,7 +27,7 @@ Attributes provenance_of(const Team& world, const Team& team, const std::vector<
   c.command_line = command_line;
   c.ranks = world.ranks();
   c.blas_kernel = blas_kernel();
-  c.versions = {{"mpi", Mpi::library_version()}, {"openblas", blas_version()}};
+  c.versions = {{"mpi", Mpi::library_version()}, {"openblas", blas_version()}, {"onednn", onednn_version()}};
   c.start = start;
   Attributes attributes = provenance(c);
   attributes["team_ranks"] = static_cast<std::int64_t>(team.ranks());

@@ -5,7 +5,7 @@
 
 namespace qsweep {
 
-Score evaluate(Model& model, std::span<const float> weights, const ImageSetView& images, const Preprocessor& preprocessor, const Team& team) {
+Score evaluate(Model& model, std::span<const float> weights, std::span<const float> state, const ImageSetView& images, const Preprocessor& preprocessor, const Team& team) {
   const std::size_t samples = images.samples(), blocks = (samples + evaluation_block - 1) / evaluation_block;
   const auto ranks = static_cast<std::size_t>(team.ranks()), rank = static_cast<std::size_t>(team.rank());
   std::vector<float> x(evaluation_block * preprocessor.shape().size());
@@ -16,7 +16,7 @@ Score evaluate(Model& model, std::span<const float> weights, const ImageSetView&
     const std::span<float> block_x = std::span(x).first(size * preprocessor.shape().size());
     const std::span<std::int32_t> block_labels = std::span(labels).first(size);
     preprocessor.evaluation_batch(images, first, block_x, block_labels);
-    const Evaluation sum = model.evaluate(weights, {size, block_x, {}, block_labels});
+    const Evaluation sum = model.evaluate(weights, {size, block_x, {}, block_labels}, state);
     mine.insert(mine.end(), {sum.loss, sum.correct});
   }
   std::vector<int> counts(ranks);

@@ -14,6 +14,7 @@ inline constexpr std::size_t evaluation_block = 256;
 struct Score {
   double loss = 0, accuracy = 0;
 };
-Score evaluate(Model& model, std::span<const float> weights, const ImageSetView& images, const Preprocessor& preprocessor, const Team& team);
+/// state: running statistics of batch norm, empty where the model has none.
+Score evaluate(Model& model, std::span<const float> weights, std::span<const float> state, const ImageSetView& images, const Preprocessor& preprocessor, const Team& team);
 
 }  // namespace qsweep

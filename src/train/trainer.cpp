@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "base/errors.h"
-#include "model/network.h"
+#include "model/networks.h"
 #include "results/weights.h"
 #include "train/evaluation.h"
 #include "train/replay.h"
@@ -39,9 +39,12 @@ Geometry input_geometry(const Settings& s) {
 }
 
 std::unique_ptr<Model> make_model(const Settings& s) {
-  const double l2 = s.model.l2.value_or(0);  // neither protocol has a penalty
-  if (s.model.kind == "linear") return std::make_unique<LinearModel>(s.model.dimension, l2);
-  return make_mlp(input_geometry(s).size(), s.model.dimension, describe(image_set(s.data.set)).classes, s.model.activation, l2);
+  if (s.model.kind == "linear") return std::make_unique<LinearModel>(s.model.dimension, s.model.l2.value_or(0));
+  const Geometry geometry = input_geometry(s);
+  const auto kind = s.model.convolution == "winograd" ? ConvolutionKind::winograd : s.model.convolution == "direct" ? ConvolutionKind::direct : ConvolutionKind::automatic;
+  const NetworkOptions options{s.model.dimension, s.model.activation, s.model.batch_norm, s.model.dropout, kind};
+  const double l2 = s.model.l2.value_or(find_network(s.model.kind)->l2);
+  return build(network_plan(s.model.kind, {geometry.channels, geometry.height, geometry.width, 1}, describe(image_set(s.data.set)).classes, options, l2), kind);
 }
 
 std::uint64_t iteration_limit(const Settings& s) {
@@ -74,16 +77,21 @@ Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, co
   if (!owns_all()) quantized_.keep_values();
 }
 
-void Trainer::load(const InitialWeights& initial, const std::string& origin, std::span<float> whole) const {
-  for (const Tensor& t : model_->layout().tensors()) {
+void Trainer::load(const InitialWeights& initial, const std::string& origin, std::span<float> whole) {
+  std::vector<float> state(model_->state_layout().dimension());
+  const auto take = [&](const Tensor& t, std::span<float> target) {
     const auto found = initial.find(t.name);
     if (found == initial.end()) throw ConfigError(fmt::format("model.initial = {}: has no tensor {} of model.kind = {}", origin, t.name, settings_.model.kind));
     if (found->second.shape != t.shape)
       throw ConfigError(fmt::format("model.initial = {}: {} has shape [{}]; this model needs [{}]", origin, t.name, fmt::join(found->second.shape, ", "), fmt::join(t.shape, ", ")));
-    std::copy(found->second.values.begin(), found->second.values.end(), whole.begin() + static_cast<std::ptrdiff_t>(t.offset));
-  }
+    std::copy(found->second.values.begin(), found->second.values.end(), target.begin() + static_cast<std::ptrdiff_t>(t.offset));
+  };
+  for (const Tensor& t : model_->layout().tensors()) take(t, whole);
+  for (const Tensor& t : model_->state_layout().tensors()) take(t, state);
+  workers_.set_states(state);
+  const auto has = [](const Layout& layout, const std::string& name) { return std::ranges::find(layout.tensors(), name, &Tensor::name) != layout.tensors().end(); };
   for (const auto& [name, tensor] : initial)
-    if (std::none_of(model_->layout().tensors().begin(), model_->layout().tensors().end(), [&](const Tensor& t) { return t.name == name; }))
+    if (!has(model_->layout(), name) && !has(model_->state_layout(), name))
       throw ConfigError(fmt::format("model.initial = {}: holds a tensor {} that model.kind = {} does not have", origin, name, settings_.model.kind));
 }
 
@@ -109,16 +117,23 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch) {
     if (!finite()) return finish(t, true);
     const bool last = is_last(t), recorded = metrics_.wants(t, last);
     if (recorded && !settings_.gradients.quantized()) workers_.measure_squared_norms();
-    exchange_->average(workers_.gradients(), {static_cast<std::uint32_t>(t), scales_, workers_.limits(), recorded ? std::span<double>(quantized_norms_) : std::span<double>()},
-                       mean_gradient_);  // (1/N) Σ_n Q_g(Clip(·))
+    const std::span<const float> mean = average_gradient(t, recorded);  // (1/N) Σ_n Q_g(Clip(·))
     if (recorded) record(t);
-    step(t);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
+    step(t, mean);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
     exchange_->share(quantized_, copies_weights() ? std::span<float>(copy_of_weights_) : std::span<float>(), optimizer_.weights());
     if (recorded && team_.is_root() && metrics_.measures_theory()) metrics_.record_bounds();
     evaluate(t, last);
     if (watch) watch({t, iterations_, metrics_.average_loss()});
     if (last) return finish(t, false);
   }
+}
+
+/// The mean gradient, or the part of it that this rank owns. One worker's own full-precision gradient is the mean: no copy.
+std::span<const float> Trainer::average_gradient(std::uint64_t t, bool recorded) {
+  if (settings_.workers.count == 1 && team_.ranks() == 1 && !settings_.gradients.quantized()) return workers_.gradients().front();
+  exchange_->average(workers_.gradients(), {static_cast<std::uint32_t>(t), scales_, workers_.limits(), recorded ? std::span<double>(quantized_norms_) : std::span<double>()},
+                     mean_gradient_);
+  return mean_gradient_;
 }
 
 /// Losses and scales of all workers, on every rank.
@@ -197,7 +212,7 @@ void Trainer::record(std::uint64_t t) {
                   rounds * static_cast<double>(quantized_.bits()));
 }
 
-void Trainer::step(std::uint64_t t) {
+void Trainer::step(std::uint64_t t, std::span<const float> gradient) {
   if (!exchange_->holds_state()) return;
   const bool measures = team_.is_root() && metrics_.measures_theory();
   std::vector<float> before;
@@ -209,12 +224,12 @@ void Trainer::step(std::uint64_t t) {
   }
   {
     const Timed timed(watch_, Phase::update);
-    optimizer_.step(mean_gradient_, t);
+    optimizer_.step(gradient, t);
   }
   if (metrics_.measures_theory()) {
     const Timed timed(watch_, Phase::output);
     std::vector<float> room, room_of_v;
-    const std::span<const float> mean = whole(mean_gradient_, room);
+    const std::span<const float> mean = whole(gradient, room);
     const std::span<const float> v = settings_.optimizer.has_second_moment() ? whole(optimizer_.second_moment(), room_of_v) : std::span<const float>();
     if (measures) metrics_.measure(before, quantized_before, mean, v, optimizer_.learning_rate(t), alpha);
   }
@@ -236,13 +251,30 @@ void Trainer::evaluate(std::uint64_t t, bool last) {
   if (!test && !train) return;
   const Timed timed(watch_, Phase::evaluate);
   const Preprocessor& preprocessor = data_.preprocessor(settings_);
-  const auto score = [&](const ImageSetView& images) { return qsweep::evaluate(*model_, quantized_.values(), images, preprocessor, team_); };
+  const std::vector<float> state = mean_state();
+  const auto score = [&](const ImageSetView& images) { return qsweep::evaluate(*model_, quantized_.values(), state, images, preprocessor, team_); };
   std::optional<Score> on_test, on_train;
   if (test) on_test = score(data_.test(settings_));
   if (train) on_train = score(data_.train(settings_));
   const auto loss = [](const std::optional<Score>& s) { return s ? std::optional(s->loss) : std::nullopt; };
   const auto accuracy = [](const std::optional<Score>& s) { return s ? std::optional(s->accuracy) : std::nullopt; };
   if (team_.is_root()) metrics_.record_evaluation(t, loss(on_test), accuracy(on_test), loss(on_train), accuracy(on_train));
+}
+
+/// Running statistics of batch norm: the mean over workers, added in order.
+std::vector<float> Trainer::mean_state() const {
+  const std::size_t size = model_->state_layout().dimension(), count = settings_.workers.count;
+  if (size == 0) return {};
+  const std::vector<double> mine(workers_.states().begin(), workers_.states().end());
+  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
+  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), count).count * size);
+  std::vector<double> all(count * size), sum(size, 0.0);
+  team_.all_gather(mine, counts, all);
+  for (std::size_t n = 0; n < count; ++n)
+    for (std::size_t i = 0; i < size; ++i) sum[i] += all[n * size + i];
+  std::vector<float> mean(size);
+  for (std::size_t i = 0; i < size; ++i) mean[i] = static_cast<float>(sum[i] / static_cast<double>(count));
+  return mean;
 }
 
 Record Trainer::finish(std::uint64_t t, bool diverged) {
@@ -265,6 +297,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   const auto ranks = static_cast<std::size_t>(team_.ranks());
   std::vector<double> all(ranks * mine.size());
   team_.all_gather(mine, std::vector<int>(ranks, static_cast<int>(mine.size())), all);
+  const std::vector<float> state = mean_state();
   Record record;
   if (!team_.is_root()) return record;
   for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
@@ -274,6 +307,8 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   metrics_.write(record, hindsight);
   for (const Tensor& tensor : model_->layout().tensors())
     record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, w.subspan(tensor.offset, tensor.size)));
+  for (const Tensor& tensor : model_->state_layout().tensors())
+    record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, std::span(state).subspan(tensor.offset, tensor.size)));
   if (!diverged) quantized_.describe(w, record);
   if (const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get())) {
     const auto truth = linear->true_weights();

@@ -38,7 +38,7 @@ class Trainer {
   Record run(const std::function<void(const Progress&)>& watch = {});
 
  private:
-  void load(const InitialWeights& initial, const std::string& origin, std::span<float> whole) const;
+  void load(const InitialWeights& initial, const std::string& origin, std::span<float> whole);
   void share_reports();
   bool finite() const;
   void count_loss(std::uint64_t t);
@@ -46,12 +46,14 @@ class Trainer {
   void record(std::uint64_t t);
   void evaluate(std::uint64_t t, bool last);
   bool evaluation_due(std::optional<std::uint64_t> every, std::uint64_t t, bool last) const;
-  void step(std::uint64_t t);
+  std::span<const float> average_gradient(std::uint64_t t, bool recorded);
+  void step(std::uint64_t t, std::span<const float> gradient);
   std::span<const float> full_precision_weights() const;
   std::span<const float> whole(std::span<const float> mine, std::vector<float>& room) const;
   bool copies_weights() const;
   bool owns_all() const { return exchange_->partition().is_whole(team_.rank()); }
   std::vector<double> norm_ratios();
+  std::vector<float> mean_state() const;
   Record finish(std::uint64_t t, bool diverged);
   void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;
 

@@ -16,14 +16,27 @@ Workers::Workers(const Settings& settings, const WorkerBlock& block, Model& mode
   reports_.assign(block.count * report_size(), 0.0);
   limits_.assign(block.count * tensors, std::numeric_limits<float>::infinity());
   squared_norms_.assign(block.count * tensors, 0.0);
+  std::vector<float> state(model.state_layout().dimension());
+  model.initialize_state(state);
+  set_states(state);
+}
+
+void Workers::set_states(std::span<const float> state) {
+  states_.clear();
+  for (std::size_t i = 0; i < block_.count; ++i) states_.insert(states_.end(), state.begin(), state.end());
 }
 
 void Workers::compute(std::span<const float> quantized, std::span<const float> w, std::uint64_t iteration) {
   const Timed timed(watch_, Phase::compute);
   for (std::size_t i = 0; i < block_.count; ++i) {
     const std::span<double> report = std::span(reports_).subspan(i * report_size(), report_size());
-    const Batch batch = feed_.next(block_.first + static_cast<std::uint32_t>(i), iteration);
-    report[Report::loss] = model_.gradient(quantized, batch, gradients_[i]);
+    const auto worker = block_.first + static_cast<std::uint32_t>(i);
+    Batch batch = feed_.next(worker, iteration);
+    batch.seed = settings_.run.seed;
+    batch.worker = worker;
+    batch.iteration = static_cast<std::uint32_t>(iteration);
+    const std::size_t state = model_.state_layout().dimension();
+    report[Report::loss] = model_.gradient(quantized, batch, gradients_[i], std::span(states_).subspan(i * state, state));
     if (linear_ != nullptr) measure_linear(batch, w, report);
     if (settings_.gradients.quantized()) prepare_quantizing(i, report);
   }

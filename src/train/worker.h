@@ -27,6 +27,9 @@ class Workers {
   std::size_t report_size() const { return Report::items + tensors_with_scale(); }
   std::span<const float> limits() const { return limits_; }              ///< [my workers, tensors]
   std::span<const double> squared_norms() const { return squared_norms_; }  ///< ‖ĝ‖² [my workers, tensors]
+  /// Running statistics of batch norm, each worker's own [my workers, state]; they begin alike.
+  std::span<const float> states() const { return states_; }
+  void set_states(std::span<const float> state);
   void measure_squared_norms();                                            ///< for fp gradients, where quantizing does not need them
 
  private:
@@ -43,7 +46,7 @@ class Workers {
   Stopwatch& watch_;
   std::vector<std::vector<float>> gradients_;
   std::vector<double> reports_, squared_norms_;
-  std::vector<float> limits_, gram_;
+  std::vector<float> limits_, gram_, states_;
 };
 
 }  // namespace qsweep

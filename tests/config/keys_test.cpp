@@ -71,7 +71,8 @@ std::vector<Point> all_kinds_of_points() {
           point({{"data.set", "synthetic_images"},
                  {"model.kind", "mlp"},
                  {"optimizer.kind", "nesterov"},
-                 {"workers.total_batch", "128"}})};
+                 {"workers.total_batch", "128"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "lenet5"}})};
 }
 
 TEST(Keys, every_default_is_a_value_and_canonical) {
@@ -248,6 +249,41 @@ TEST(Keys, settings_of_optimizers_and_of_the_run) {
   EXPECT_TRUE(theory.theory.measure && theory.theory.hindsight && theory.data.synthetic_linear());
 }
 
+TEST(Keys, networks_take_the_images_they_are_made_for) {
+  const auto blamed = [](const Point& given) {
+    Point all = given;
+    all["run.iterations"] = "1";
+    const auto conflict = find_conflict(settings_of(effective_point(all)));
+    return conflict ? conflict->key + ": " + conflict->reason : "";
+  };
+  EXPECT_EQ(blamed({{"data.set", "mnist"}, {"model.kind", "cifarnet"}}), "model.kind: data.set = mnist allows: mlp, lenet300, lenet5");
+  EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "lenet5"}}), "model.kind: data.set = cifar10 allows: mlp, cifarnet, vgg11, resnet20, binaryconnect_vgg");
+  EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "cifarnet"}}), "data.crop: model.kind = cifarnet allows: 24 (its images are 24×24)");
+  EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "vgg11"}, {"data.crop", "24"}}), "data.crop: model.kind = vgg11 allows: none (its images are 32×32)");
+  EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"model.batch_norm", "none"}}), "model.batch_norm: model.kind = resnet20 allows: plain, affine");
+  for (const char* kind : {"vgg11", "resnet20", "binaryconnect_vgg", "mlp"}) EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", kind}}), "") << kind;
+  EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "cifarnet"}, {"data.augment", "crop24_flip_colour"}}), "");
+  for (const char* kind : {"lenet300", "lenet5"}) EXPECT_EQ(blamed({{"data.set", "fashion_mnist"}, {"model.kind", kind}}), "") << kind;
+}
+
+TEST(Keys, defaults_of_the_networks) {
+  const auto value = [](const char* kind, const char* key, const char* batch_norm = nullptr) {
+    Point given = {{"data.set", "mnist"}, {"model.kind", kind}};
+    if (batch_norm != nullptr) given["model.batch_norm"] = batch_norm;
+    return effective_point(given).at(key);
+  };
+  EXPECT_EQ(value("mlp", "model.dimension"), "256");
+  EXPECT_EQ(value("cifarnet", "model.dimension"), "64");
+  EXPECT_EQ(value("lenet5", "model.dimension"), meaningless);
+  EXPECT_EQ(value("lenet300", "model.activation"), "tanh");
+  EXPECT_EQ(value("lenet5", "model.dropout"), "0.5");
+  EXPECT_EQ(value("lenet5", "model.dropout", "plain"), "0") << "the network with batch norm is published without";
+  EXPECT_EQ(value("vgg11", "model.dropout"), meaningless);
+  EXPECT_EQ(value("vgg11", "model.batch_norm"), "plain");
+  EXPECT_EQ(value("binaryconnect_vgg", "model.batch_norm"), "affine");
+  EXPECT_EQ(value("mlp", "model.convolution"), meaningless);
+}
+
 /// No key is read and ignored: another value of any key makes other settings, or it stands only in the point for the results.
 TEST(Keys, every_key_reaches_the_settings) {
   const std::vector<std::pair<std::string, std::string>> others = {{"data.set", "mnist"},
@@ -264,6 +300,9 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"model.initial", "x"},
                                                                    {"model.activation", "tanh"},
                                                                    {"model.l2", "9"},
+                                                                   {"model.batch_norm", "affine"},
+                                                                   {"model.dropout", "0.25"},
+                                                                   {"model.convolution", "direct"},
                                                                    {"weights.quantizer", "laq4"},
                                                                    {"weights.alpha_rule", "released"},
                                                                    {"gradients.quantizer", "sq5"},
@@ -304,7 +343,7 @@ TEST(Keys, every_key_reaches_the_settings) {
         << s.data.augment << ';' << s.data.normalize << ';';
     list(s.data.mean), list(s.data.std), list(s.optimizer.milestones);
     out << s.model.kind << ';' << s.model.activation << ';' << s.model.initial << ';' << s.model.dimension << ';'
-        << s.model.l2.value_or(-1) << ';' << s.weights.quantizer << ';' << s.weights.alpha_rule << ';' << s.gradients.quantizer
+        << s.model.l2.value_or(-1) << ';' << s.model.batch_norm << ';' << s.model.dropout << ';' << s.model.convolution << ';' << s.weights.quantizer << ';' << s.weights.alpha_rule << ';' << s.gradients.quantizer
         << ';' << s.gradients.scale << ';' << s.gradients.clip.value_or(-1) << ';' << s.workers.count << ';' << s.workers.batch
         << ';' << s.workers.exchange << ';' << s.optimizer.kind << ';' << s.optimizer.schedule << ';' << s.optimizer.second_moment
         << ';' << s.optimizer.learning_rate << ';' << s.optimizer.decay << ';' << s.optimizer.momentum << ';' << s.optimizer.beta1

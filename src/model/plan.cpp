@@ -1,0 +1,75 @@
+#include "model/plan.h"
+
+#include "model/batch_norm.h"
+#include "model/image_layers.h"
+
+namespace qsweep {
+
+Image image_after(const LayerPlan& layer, const Image& input) {
+  switch (layer.kind) {
+    case LayerKind::convolution: return {layer.outputs, layer.window.outputs(input.height), layer.window.outputs(input.width), channel_block()};
+    case LayerKind::max_pool: return {input.channels, layer.window.outputs(input.height), layer.window.outputs(input.width), input.block};
+    case LayerKind::average_pool: return {input.channels, 1, 1, input.block};
+    case LayerKind::dense: return {layer.outputs, 1, 1, 1};
+    case LayerKind::residual: {
+      Image image = input;
+      for (const LayerPlan& inner : layer.body) image = image_after(inner, image);
+      return image;
+    }
+    default: return input;
+  }
+}
+
+namespace {
+
+struct Builder {
+  Network& network;
+  ConvolutionKind convolution;
+  std::uint32_t dropouts = 0;
+
+  std::unique_ptr<Layer> make(const LayerPlan& plan, const Image& image, bool rectified) {
+    Layout& layout = network.layout_to_extend();
+    switch (plan.kind) {
+      case LayerKind::convolution: return std::make_unique<Convolution>(layout, plan.name, image, plan.outputs, plan.window, plan.flag, convolution, plan.initial);
+      case LayerKind::dense: return std::make_unique<Dense>(layout, plan.name, image.size(), plan.outputs, plan.initial);
+      case LayerKind::relu: return std::make_unique<Relu>(image.stored());
+      case LayerKind::tanh: return std::make_unique<Tanh>(image.stored());
+      case LayerKind::max_pool: return std::make_unique<MaxPool>(image, plan.window);
+      case LayerKind::average_pool: return std::make_unique<AveragePool>(image);
+      case LayerKind::response_norm: return std::make_unique<LocalResponseNorm>(image);
+      case LayerKind::batch_norm: return std::make_unique<BatchNorm>(layout, network.state_layout_to_extend(), plan.name, image, plan.flag, rectified);
+      case LayerKind::dropout: return std::make_unique<Dropout>(image.stored(), plan.rate, dropouts++);
+      case LayerKind::residual: break;
+    }
+    auto body = std::make_unique<Chain>(image.stored());
+    add(plan.body, image, *body);
+    return std::make_unique<Residual>(std::move(body), image, image_after(plan, image));
+  }
+
+  /// Adds layers to a chain or a network. A ReLU that follows batch norm is done by it; images are flattened before a dense layer.
+  template <class Target>
+  void add(const std::vector<LayerPlan>& plans, Image image, Target& target) {
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const LayerPlan& plan = plans[i];
+      if (plan.kind == LayerKind::dense && image.block != 1) target.add(std::make_unique<Flatten>(image));
+      const bool rectified = plan.kind == LayerKind::batch_norm && i + 1 < plans.size() && plans[i + 1].kind == LayerKind::relu;
+      target.add(make(plan, image, rectified));
+      image = image_after(plan, image);
+      if (rectified) ++i;
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Network> build(const NetworkPlan& plan, ConvolutionKind convolution) {
+  auto network = std::make_unique<Network>(plan.input.stored());
+  Builder builder{*network, convolution};
+  builder.add(plan.layers, plan.input, *network);
+  network->set_l2(plan.l2, plan.l2_layers);
+  for (const LayerPlan& layer : plan.layers)
+    if (layer.kind == LayerKind::convolution) network->set_evaluation_batch(64);
+  return network;
+}
+
+}  // namespace qsweep
