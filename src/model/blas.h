@@ -15,10 +15,9 @@ bool faster_blas_kernel_possible();     ///< the CPU has AVX-512 but the kernel 
 
 inline int blas_int(std::size_t n) { return static_cast<int>(n); }
 
-/// c [m, n] = a [m, k] · b [n, k]ᵀ
-inline void multiply_transposed(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas_int(m), blas_int(n), blas_int(k), 1, a, blas_int(k), b, blas_int(k), 0, c, blas_int(n));
-}
+/// c [m, n] += a [m, k] · b [n, k]ᵀ, by oneDNN's sgemm (model/onednn.cpp), which is the faster one for this shape.
+void add_product_transposed(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c);
+
 /// c [m, n] = a [m, k] · b [k, n]
 inline void multiply(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c) {
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas_int(m), blas_int(n), blas_int(k), 1, a, blas_int(k), b, blas_int(n), 0, c, blas_int(n));

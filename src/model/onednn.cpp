@@ -3,6 +3,9 @@
 #include <map>
 #include <optional>
 
+#include <stdexcept>
+
+#include "model/blas.h"
 #include "model/convolution.h"
 
 extern "C" void omp_set_num_threads(int);  // libgomp's, under oneDNN
@@ -111,6 +114,12 @@ class Blocked {
 }  // namespace
 
 std::size_t channel_block() { return has_avx512() ? 16 : 8; }
+
+void add_product_transposed(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c) {
+  const auto rows = static_cast<dnnl_dim_t>(m), columns = static_cast<dnnl_dim_t>(n), depth = static_cast<dnnl_dim_t>(k);
+  const dnnl_status_t status = dnnl_sgemm('N', 'T', rows, columns, depth, 1, a, depth, b, depth, 1, c, columns);
+  if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
+}
 
 std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();

@@ -14,7 +14,7 @@
 namespace qsweep {
 
 void check_ranks_agree(const Team& world) {
-  const std::string mine = fmt::format("CPU {}; BLAS kernel {}; kernels {}; program {}", cpu_model(), blas_kernel(), name(simd()), build().commit);
+  const std::string mine = fmt::format("CPU {}; BLAS kernel {}; {}; kernels {}; program {}", cpu_model(), blas_kernel(), onednn_version(), name(simd()), build().commit);
   if (world.same_everywhere(std::as_bytes(std::span(mine)))) return;
   std::string roots = mine;
   world.broadcast(roots);
