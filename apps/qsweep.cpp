@@ -15,6 +15,7 @@
 
 #include "base/cpu.h"
 #include "base/errors.h"
+#include "base/large_pages.h"
 #include "config/experiment.h"
 #include "config/grid.h"
 #include "config/keys.h"
@@ -318,6 +319,7 @@ int run_alone(const std::string& command, const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "run") use_large_pages(argv);
   flush_denormals();
   use_one_blas_thread();
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit then shows as a failed write

@@ -12,6 +12,7 @@
 
 #include "base/cpu.h"
 #include "base/errors.h"
+#include "base/large_pages.h"
 #include "base/random.h"
 #include "config/experiment.h"
 #include "config/grid.h"
@@ -219,6 +220,7 @@ int command_step(const Arguments& arguments, const Team& world) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  use_large_pages(argv);
   flush_denormals();
   use_one_blas_thread();
   const Mpi mpi(argc, argv);

@@ -1,0 +1,15 @@
+#include "base/large_pages.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace qsweep {
+
+void use_large_pages(char** argv) {
+  if (std::getenv("GLIBC_TUNABLES") != nullptr || access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0) return;
+  setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296", 1);
+  execv("/proc/self/exe", argv);  // comes back only if it failed: then with the pages there are
+}
+
+}  // namespace qsweep
