@@ -55,7 +55,7 @@ void Tanh::backward(const Pass& pass, std::span<const float>, std::span<const fl
   for (std::size_t i = 0; i < pass.batch * size_; ++i) dx[i] = dy[i] * (1 - y[i] * y[i]);
 }
 
-Dropout::Dropout(std::size_t size, double rate, std::uint32_t number) : size_(size), rate_(rate), first_draw_(std::uint64_t{number} << 32) {}
+Dropout::Dropout(std::size_t size, double rate, std::uint32_t number) : Elementwise(size), rate_(rate), first_draw_(std::uint64_t{number} << 32) {}
 
 void Dropout::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
   const std::size_t n = pass.batch * size_;

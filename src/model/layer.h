@@ -54,47 +54,45 @@ class Dense final : public Layer {
   Initial initial_;
 };
 
-/// y = max(x, 0), derivative 0 at 0.
-class Relu final : public Layer {
+/// A layer without parameters that turns each value into one.
+class Elementwise : public Layer {
  public:
-  explicit Relu(std::size_t size) : size_(size) {}
-  std::size_t inputs() const override { return size_; }
-  std::size_t outputs() const override { return size_; }
+  explicit Elementwise(std::size_t size) : size_(size) {}
+  std::size_t inputs() const final { return size_; }
+  std::size_t outputs() const final { return size_; }
+
+ protected:
+  std::size_t size_;  ///< values per sample
+};
+
+/// y = max(x, 0), derivative 0 at 0.
+class Relu final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;
-
- private:
-  std::size_t size_;
 };
 
 /// y = tanh(x), derivative 1 − y².
-class Tanh final : public Layer {
+class Tanh final : public Elementwise {
  public:
-  explicit Tanh(std::size_t size) : size_(size) {}
-  std::size_t inputs() const override { return size_; }
-  std::size_t outputs() const override { return size_; }
+  using Elementwise::Elementwise;
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;
-
- private:
-  std::size_t size_;
 };
 
 /// y = x·m/(1 − rate) in training, m ∈ {0, 1} with P(m = 0) = rate, drawn anew for each element, worker and iteration; else y = x.
 /// The draw of element i of the mini-batch is word number·2³² + i of pass.draws.
-class Dropout final : public Layer {
+class Dropout final : public Elementwise {
  public:
   Dropout(std::size_t size, double rate, std::uint32_t number);
-  std::size_t inputs() const override { return size_; }
-  std::size_t outputs() const override { return size_; }
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;
 
  private:
-  std::size_t size_;
   double rate_;
   std::uint64_t first_draw_;
   std::vector<std::uint32_t> words_;
