@@ -129,13 +129,18 @@ std::span<const float> Trainer::average_gradient(std::uint64_t t, bool recorded)
   return mean_gradient_;
 }
 
+/// `each` values of every worker, in their order, on every rank.
+void Trainer::gather_from_workers(std::span<const double> mine, std::size_t each, std::span<double> all) const {
+  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
+  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), settings_.workers.count).count * each);
+  team_.all_gather(mine, counts, all);
+}
+
 /// Losses and scales of all workers, on every rank.
 void Trainer::share_reports() {
   const Timed timed(watch_, Phase::exchange);
   const std::size_t size = workers_.report_size();
-  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
-  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), settings_.workers.count).count * size);
-  team_.all_gather(workers_.reports(), counts, reports_);
+  gather_from_workers(workers_.reports(), size, reports_);
   const std::size_t tensors = size - Report::items;
   for (std::size_t n = 0; n < settings_.workers.count; ++n)
     for (std::size_t l = 0; l < tensors; ++l) scales_[n * tensors + l] = static_cast<float>(reports_[n * size + Report::items + l]);
@@ -218,10 +223,8 @@ std::vector<float> Trainer::mean_state() const {
   const std::size_t size = model_->state_layout().dimension(), count = settings_.workers.count;
   if (size == 0) return {};
   const std::vector<double> mine(workers_.states().begin(), workers_.states().end());
-  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
-  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), count).count * size);
   std::vector<double> all(count * size), sum(size, 0.0);
-  team_.all_gather(mine, counts, all);
+  gather_from_workers(mine, size, all);
   for (std::size_t n = 0; n < count; ++n)
     for (std::size_t i = 0; i < size; ++i) sum[i] += all[n * size + i];
   std::vector<float> mean(size);

@@ -39,6 +39,7 @@ class Trainer {
 
  private:
   void load(const InitialWeights& initial, const std::string& origin, std::span<float> whole);
+  void gather_from_workers(std::span<const double> mine, std::size_t each, std::span<double> all) const;
   void share_reports();
   bool finite() const;
   void count_loss(std::uint64_t t);

@@ -41,10 +41,8 @@ std::vector<double> Trainer::norm_ratios() {
     }
     mine[i * columns] = ratio(quantized_sum, full_sum);
   }
-  std::vector<int> counts(static_cast<std::size_t>(team_.ranks()));
-  for (int p = 0; p < team_.ranks(); ++p) counts[static_cast<std::size_t>(p)] = static_cast<int>(workers_of(p, team_.ranks(), settings_.workers.count).count * columns);
   std::vector<double> all(settings_.workers.count * columns), mean(columns, 0.0);
-  team_.all_gather(mine, counts, all);
+  gather_from_workers(mine, columns, all);
   for (std::size_t n = 0; n < settings_.workers.count; ++n)
     for (std::size_t c = 0; c < columns; ++c) mean[c] += all[n * columns + c];
   for (double& value : mean) value /= static_cast<double>(settings_.workers.count);
