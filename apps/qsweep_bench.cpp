@@ -1,4 +1,5 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
+// qsweep_bench codebooks               projections onto codebooks: seconds for 16 million weights, on one core
 // qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>
@@ -20,6 +21,7 @@
 #include "exchange/communicator.h"
 #include "model/blas.h"
 #include "model/networks.h"
+#include "quantize/codebook.h"
 #include "quantize/gradient.h"
 #include "quantize/weight.h"
 #include "train/content.h"
@@ -133,6 +135,29 @@ int command_kernels() {
   return 0;
 }
 
+/// One projection each, assignments included: they take long enough to be measured once.
+int command_codebooks() {
+  constexpr std::size_t n = 16'000'000, clusters = 16;
+  std::vector<float> x(n), quantized(n);
+  Stream(7, Draw::Data).normal(0, x);
+  const auto project = [&](const std::string& what, const CodebookChoice& choice, const Codebook* previous) {
+    const CodebookQuantizer quantizer(choice);
+    const auto start = Clock::now();
+    const CodebookQuantizer::Solution solution = quantizer.solve(x, previous, Stream(7, Draw::Clusters));
+    quantizer.apply(x, solution.codebook, quantized);
+    fmt::print("{:<36}{:>9.2f}{:>9}\n", what, seconds_since(start), solution.passes);
+    return solution.codebook;
+  };
+  fmt::print("{:<36}{:>9}{:>9}\n", "16 million weights, K = 16", "seconds", "passes");
+  const Codebook first = project("kmeans, from k-means++", {.kind = "kmeans", .size = clusters}, nullptr);
+  std::vector<float> step(n);
+  Stream(8, Draw::Data).normal(0, step);
+  for (std::size_t i = 0; i < n; ++i) x[i] += 0.01F * step[i];
+  project("kmeans, from the codebook before", {.kind = "kmeans", .size = clusters}, &first);
+  for (const char* kind : {"kmeans_exact", "scaled_binary", "scaled_ternary"}) project(kind, {.kind = kind, .size = clusters}, nullptr);
+  return 0;
+}
+
 /// Multiply-adds per second of one large sgemm.
 double sgemm_peak() {
   constexpr std::size_t n = 1024;
@@ -228,8 +253,9 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   try {
     if (command == "kernels") return command_kernels();
+    if (command == "codebooks") return command_codebooks();
     if (command == "step") return command_step(arguments, Team::world());
-    fmt::print("qsweep_bench kernels\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\n");
+    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\n");
     return command == "--help" || command == "-h" ? 0 : 2;
   } catch (const ConfigError& e) {
     fmt::print(stderr, "qsweep_bench: {}\n", e.what());
