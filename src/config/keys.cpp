@@ -278,6 +278,7 @@ Settings settings_of(Point effective) {
     return p.at(key) == "never" ? UINT64_MAX : static_cast<std::uint64_t>(number(key));
   };
   Settings s;
+  s.method = p.at("experiment.method");
   s.data = {p.at("data.set"), has("data.dir") ? p.at("data.dir") : "", count("data.limit"), p.at("data.shuffle") != "false",
             p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
   s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};

@@ -14,7 +14,8 @@ using Point = std::map<std::string, std::string>;
 inline constexpr const char* meaningless = "-";
 
 struct Settings {
-  Point point;  ///< the effective text of every key
+  Point point;         ///< the effective text of every key
+  std::string method;  ///< experiment.method
 
   struct Data {
     std::string set, dir;  ///< dir empty: $QSWEEP_DATA, else ./data

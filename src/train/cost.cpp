@@ -4,7 +4,7 @@
 
 namespace qsweep {
 
-Cost estimate(const Settings& s, std::size_t workers_per_rank, const Speed& speed) {
+Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Speed& speed) {
   Cost cost;
   const std::size_t d = make_model(s)->layout().dimension();
   const std::size_t inputs = s.data.synthetic_linear() ? s.model.dimension : input_geometry(s).size();

@@ -12,7 +12,7 @@ struct Cost {
   std::uint64_t iterations = 0;     ///< the most it may take; 0: not known beforehand
   double flops_per_iteration = 0;   ///< all workers
   double core_seconds = 0;          ///< estimated, all workers, at the given speed
-  std::size_t bytes_per_rank = 0;   ///< memory of a rank that carries `workers_per_rank` workers, data sets not counted
+  std::size_t bytes_per_rank = 0;   ///< memory of a rank that carries `parts_per_rank` parts, data sets not counted
 };
 
 struct Speed {
@@ -21,6 +21,10 @@ struct Speed {
   double draws = 1.5e9;      ///< random numbers of the synthetic stream
 };
 
-Cost estimate(const Settings& settings, std::size_t workers_per_rank, const Speed& speed = {});
+/// By the settings' method. Parts are what ranks share of one run (train/method.h): workers.
+Cost estimate(const Settings& settings, std::size_t parts_per_rank, const Speed& speed = {});
+
+/// Of method = distributed.
+Cost distributed_cost(const Settings& settings, std::size_t workers_per_rank, const Speed& speed);
 
 }  // namespace qsweep

@@ -6,6 +6,7 @@
 
 #include "config/text.h"
 #include "train/cost.h"
+#include "train/method.h"
 #include "train/progress.h"
 #include "train/sweep.h"
 
@@ -66,19 +67,19 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   Table table{{"id"}, {}};
   for (const std::string& axis : axes) table.headings.push_back(short_name(axis));
   for (const char* heading : {"iterations", "memory/rank", "core time"}) table.headings.emplace_back(heading);
-  std::size_t most_workers = 1, memory = 0;
+  std::size_t most_parts = 1, memory = 0;
   double total = 0, longest = 0;
   bool open_ended = false;
   for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
-    most_workers = std::max(most_workers, s.workers.count);
+    most_parts = std::max(most_parts, method_of(s).parts(s));
   }
-  const int team = automatic_team_size(ranks, order.size(), most_workers);
+  const int team = automatic_team_size(ranks, order.size(), most_parts);
   for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
-    const auto carried = (s.workers.count + static_cast<std::size_t>(team) - 1) / static_cast<std::size_t>(team);
+    const std::size_t parts = method_of(s).parts(s), carried = (parts + static_cast<std::size_t>(team) - 1) / static_cast<std::size_t>(team);
     const Cost cost = estimate(s, carried);
     std::vector<std::string> row{run.id};
     for (const std::string& axis : axes) row.push_back(s.point.at(axis));
@@ -89,7 +90,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     open_ended |= s.run.patience != 0;
     memory = std::max(memory, cost.bytes_per_rank);
     total += cost.core_seconds;
-    longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(s.workers.count)));
+    longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
   std::string text = render(std::move(table), columns, 3);
   const std::string totals = fmt::format("{} runs, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), duration_text(total),

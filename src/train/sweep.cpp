@@ -16,8 +16,8 @@
 #include "train/claim.h"
 #include "train/cost.h"
 #include "train/environment.h"
+#include "train/method.h"
 #include "train/progress.h"
-#include "train/trainer.h"
 
 namespace qsweep {
 namespace {
@@ -127,12 +127,12 @@ class TeamSweep {
     const RunPlan& run = grid_.runs()[i];
     const Settings settings = grid_.settings(run);
     const auto started = std::chrono::system_clock::now();
-    std::optional<InitialWeights> initial;
-    team_.all_or_none([&] { initial = initial_weights(run, settings); });
-    Trainer trainer(settings, team_, data_, initial, settings.model.initial);
-    Record record = trainer.run([&](const Progress& p) {
+    Task task{settings, team_, data_};
+    team_.all_or_none([&] { task.initial = initial_weights(run, settings); });
+    task.watch = [&](const Progress& p) {
       if (team_.is_root()) board_.update(p.iteration, p.iterations, p.average_loss, costs_[i]);
-    });
+    };
+    Record record = method_of(settings).train(task);
     team_.on_root([&] {
       record.id = run.id;
       for (const auto& [key, value] : settings.point) record.attributes[key] = value;
@@ -239,9 +239,9 @@ std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::
 
 }  // namespace
 
-int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers) {
+int automatic_team_size(int ranks, std::size_t runs, std::size_t most_parts) {
   if (runs >= 2 * static_cast<std::size_t>(ranks)) return 1;
-  return static_cast<int>(std::min(static_cast<std::size_t>(ranks), most_workers));
+  return static_cast<int>(std::min(static_cast<std::size_t>(ranks), most_parts));
 }
 
 std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) {
@@ -271,14 +271,14 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     remove_leftovers(folder);
     report_finished(grid, order, folder, options.rerun);
   });
-  std::size_t most_workers = 1, to_do = 0;
+  std::size_t most_parts = 1, to_do = 0;
   std::vector<std::uint32_t> open;  // runs not done yet: what rank 0 finds counts, as others may be finishing runs meanwhile
   std::vector<double> costs(grid.runs().size(), 0.0);
   double total = 0;
   Outdated outdated(grid.runs().size());
   for (const std::uint32_t i : order) {
     const Settings s = grid.settings(grid.runs()[i]);
-    most_workers = std::max(most_workers, s.workers.count);
+    most_parts = std::max(most_parts, method_of(s).parts(s));
     costs[i] = estimate(s, 1).core_seconds;
     const std::optional<FileVersion> version = version_of(folder / (grid.runs()[i].id + ".h5"));
     if (options.rerun) outdated[i] = version;
@@ -288,7 +288,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.broadcast(std::as_writable_bytes(std::span(open)));
   check_ranks_agree(world);  // all have counted before anybody writes
   if (to_do == 0) return;
-  const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_workers);
+  const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_parts);
   const Team team = world.split(world.rank() / size);
   DataStore data;
   data.load(world, settings_by_data(grid, open));

@@ -19,8 +19,8 @@ struct SweepOptions {
   std::vector<std::string> command_line = {};  ///< argv, for the provenance
 };
 
-/// How ranks are grouped: 1 per team if there are at least 2P runs, else min(P, largest N).
-int automatic_team_size(int ranks, std::size_t runs, std::size_t most_workers);
+/// How ranks are grouped: 1 per team if there are at least 2P runs, else min(P, the most parts of a run: its workers N).
+int automatic_team_size(int ranks, std::size_t runs, std::size_t most_parts);
 
 /// The runs of this shard in the order they are claimed: references before their dependants, else the longest first.
 std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards);

@@ -49,6 +49,8 @@ std::uint64_t iteration_limit(const Settings& s) {
   return limit;
 }
 
+Record train_distributed(const Task& task) { return Trainer(task.settings, task.team, task.data, task.initial, task.settings.model.initial).run(task.watch); }
+
 Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin)
     : settings_(settings), team_(team), data_(data), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)), model_(make_model(settings_)),
       feed_(make_feed(settings_, data)), iterations_(iteration_limit(settings_)), samples_(training_samples(settings_)),

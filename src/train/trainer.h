@@ -9,25 +9,13 @@
 #include "optimize/optimizer.h"
 #include "quantize/quantized_weights.h"
 #include "train/feed.h"
+#include "train/method.h"
 #include "train/metrics.h"
 #include "train/worker.h"
 
 /// One run of distributed training on a team of ranks: the governing line, iteration after iteration.
 /// Source: Hou, Zhang, Kwok 2019, section 3.2.
 namespace qsweep {
-
-/// Values of tensors by name, as a file holds them under final/weights.
-struct InitialTensor {
-  std::vector<std::size_t> shape;
-  std::vector<float> values;
-};
-using InitialWeights = std::map<std::string, InitialTensor>;
-
-/// How far a run is, for whoever watches.
-struct Progress {
-  std::uint64_t iteration = 0, iterations = 0;  ///< iterations 0: not known
-  double average_loss = 0;
-};
 
 class Trainer {
  public:
@@ -78,6 +66,9 @@ class Trainer {
   std::vector<double> quantized_norms_; ///< ‖Q_g‖² [my workers, tensors]
   std::vector<float> initial_;          ///< w_1, linear model only: stored under problem/
 };
+
+/// The method `distributed`: one Trainer from its start to its end.
+Record train_distributed(const Task& task);
 
 /// T that the settings promise at most: the lower of run.iterations and run.epochs; 0 if only patience ends the run.
 std::uint64_t iteration_limit(const Settings& settings);

@@ -1,6 +1,8 @@
 // What a grid will take, and in which order and shares its runs are done.
 #include "train/plan.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "config/helpers.h"
@@ -8,6 +10,7 @@
 #include "train/content.h"
 #include "train/cost.h"
 #include "train/environment.h"
+#include "train/method.h"
 #include "train/sweep.h"
 #include "train/trainer.h"
 
@@ -189,6 +192,17 @@ TEST(Content, is_that_of_the_file_and_the_id) {
   EXPECT_EQ(initial_file("x.h5"), (std::pair<std::string, std::string>("x.h5", "")));
   EXPECT_EQ(initial_file("d/x.h5:12ab"), (std::pair<std::string, std::string>("d/x.h5", "12ab")));
   EXPECT_EQ(initial_file("odd:folder/x.h5"), (std::pair<std::string, std::string>("odd:folder/x.h5", "")));
+}
+
+TEST(Method, every_name_that_the_key_allows_has_one_row) {
+  std::vector<std::string> names;
+  for (const Method& method : methods()) names.push_back(method.name);
+  EXPECT_EQ(find_key("experiment.method")->allowed, fmt::format("{}", fmt::join(names, ", ")));
+  EXPECT_EQ(method_of(settings({{"run.iterations", "1"}})).name, "distributed");
+  EXPECT_EQ(method_of(settings({{"workers.count", "7"}})).parts(settings({{"workers.count", "7"}})), 7U);
+  Settings unknown = settings({{"run.iterations", "1"}});
+  unknown.method = "typo";
+  EXPECT_THROW(method_of(unknown), std::logic_error);
 }
 
 TEST(MakeModel, has_the_inputs_of_its_data) {
