@@ -20,6 +20,7 @@
 #include "data/files.h"
 #include "exchange/communicator.h"
 #include "model/blas.h"
+#include "model/network.h"
 #include "model/networks.h"
 #include "quantize/codebook.h"
 #include "quantize/gradient.h"
@@ -195,6 +196,30 @@ Arguments preset(const std::string& model) {
   return sets;
 }
 
+/// Where the time of forward and backward goes, layer by layer, over 20 mini-batches of noise after three that warm up.
+void print_layers(const Settings& settings) {
+  const std::unique_ptr<Model> model = make_model(settings);
+  auto* network = dynamic_cast<Network*>(model.get());
+  if (network == nullptr) return;
+  const std::size_t size = settings.workers.batch;
+  std::vector<float> w(model->layout().dimension()), gradient(w.size()), state(model->state_layout().dimension());
+  model->initialize(1, w);
+  model->initialize_state(state);
+  const std::vector<float> x = gaussian(size * network->inputs());
+  std::vector<std::int32_t> labels(size);
+  for (std::size_t i = 0; i < size; ++i) labels[i] = static_cast<std::int32_t>(i % network->outputs());
+  const Batch batch{size, x, {}, labels};
+  LayerProfile profile;
+  constexpr int warm = 3, passes = 20;
+  for (int i = 0; i < warm + passes; ++i) {
+    if (i == warm) network->attach(&profile);
+    network->gradient(w, batch, gradient, state);
+  }
+  fmt::print("  {:<22}{:>12}{:>12}\n", "layer", "forward ms", "backward ms");
+  for (const LayerTime& row : profile.rows())
+    fmt::print("  {:<22}{:>12.4f}{:>12.4f}{}\n", row.layer, 1e3 * row.forward / passes, 1e3 * row.backward / passes, row.layer.starts_with("block") ? "  (its layers are above)" : "");
+}
+
 int command_step(const Arguments& arguments, const Team& world) {
   po::options_description options("qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [options]");
   options.add_options()("help,h", "this text")("dimension", po::value<std::string>(), "d")("weights", po::value<std::string>()->default_value("fp"))(
@@ -239,6 +264,7 @@ int command_step(const Arguments& arguments, const Team& world) {
       const double share = std::get<std::vector<double>>(d.values).front();
       if (share / iterations > 1e-9) fmt::print("  {:<10} {:.4f} ms\n", d.path.substr(8), 1e3 * share / iterations);
     }
+  print_layers(settings);
   return 0;
 }
 

@@ -13,6 +13,15 @@ void Chain::initialize_state(std::span<float> state) const {
   for (const auto& layer : layers_) layer->initialize_state(state);
 }
 
+void Chain::attach(LayerProfile* profile) {
+  profile_ = profile;
+  rows_.clear();
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i]->attach(profile);  // a block's own layers come before the block, whose time contains theirs
+    if (profile != nullptr) rows_.push_back(profile->add(labels_[i]));
+  }
+}
+
 void Chain::reserve(std::size_t batch) {
   if (batch <= reserved_) return;
   reserved_ = batch;
@@ -29,6 +38,7 @@ void Chain::reserve(std::size_t batch) {
 std::span<const float> Chain::forward(const Pass& pass, std::span<const float> x) {
   reserve(pass.batch);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const AddTime timed(profile_ == nullptr ? nullptr : &profile_->row(rows_[i]).forward);
     layers_[i]->forward(pass, x, outputs_[i]);
     x = outputs_[i];
   }
@@ -39,7 +49,10 @@ void Chain::backward(const Pass& pass, std::span<const float> x, std::span<float
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const std::span<const float> from = i == 0 ? x : std::span<const float>(outputs_[i - 1]);
     const std::span<float> to = i == 0 ? dx : std::span<float>(next_delta_);  // nobody asks for the gradient of the data: dx is empty
-    layers_[i]->backward(pass, from, outputs_[i], delta_, to, gradient);
+    {
+      const AddTime timed(profile_ == nullptr ? nullptr : &profile_->row(rows_[i]).backward);
+      layers_[i]->backward(pass, from, outputs_[i], delta_, to, gradient);
+    }
     delta_.swap(next_delta_);
   }
 }

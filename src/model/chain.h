@@ -1,9 +1,11 @@
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "model/image.h"
 #include "model/layer.h"
+#include "model/profile.h"
 
 /// Layers one after the other, and the block of a residual network that is made of them. Memory for activations is taken once, for
 /// the largest mini-batch seen.
@@ -12,7 +14,13 @@ namespace qsweep {
 class Chain {
  public:
   explicit Chain(std::size_t inputs) : inputs_(inputs) {}
-  void add(std::unique_ptr<Layer> layer) { layers_.push_back(std::move(layer)); }
+  /// `label` names the layer in a profile.
+  void add(std::unique_ptr<Layer> layer, std::string label = "") {
+    layers_.push_back(std::move(layer));
+    labels_.push_back(std::move(label));
+  }
+  /// From now on counts the time of each layer, those of residual blocks one by one; nullptr: no more.
+  void attach(LayerProfile* profile);
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return layers_.empty() ? inputs_ : layers_.back()->outputs(); }
   void initialize(const Stream& draws, std::span<float> w) const;
@@ -29,6 +37,9 @@ class Chain {
 
   std::size_t inputs_;
   std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<std::string> labels_;
+  LayerProfile* profile_ = nullptr;
+  std::vector<std::size_t> rows_;            ///< of each layer in the profile
   std::vector<std::vector<float>> outputs_;  ///< of each layer, [batch, outputs]
   std::vector<float> delta_, next_delta_;    ///< gradient at a layer's output and input
   std::size_t reserved_ = 0;
@@ -43,6 +54,7 @@ class Residual final : public Layer {
   std::size_t outputs() const override { return output_.stored(); }
   void initialize(const Stream& draws, std::span<float> w) const override { body_->initialize(draws, w); }
   void initialize_state(std::span<float> state) const override { body_->initialize_state(state); }
+  void attach(LayerProfile* profile) override { body_->attach(profile); }
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;

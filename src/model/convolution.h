@@ -4,28 +4,45 @@
 #include "model/image.h"
 #include "model/layer.h"
 
-/// Cross-correlation with zeros beyond the edges, by oneDNN:
+/// Cross-correlation with zeros beyond the edges:
 ///   y[o, i, j] = Σ_c Σ_p Σ_q W[o, c, p, q] · x[c, i·stride + p − before, j·stride + q − before] (+ b[o])
 ///   W [outputs, channels, size, size] as in PyTorch;  x in blocks of channels, or plain (the network's input);  y in blocks
-/// One thread; equal inputs give equal bits. Primitives and memory are made once for each size of mini-batch.
-/// oneDNN's own layouts and types appear in onednn.cpp only.
+/// One thread; equal inputs give equal bits.
 namespace qsweep {
 
-/// winograd computes 3 × 3 windows of stride 1 with fewer multiplications and about ten times the rounding error; `automatic`
-/// takes it where it measures faster. Where oneDNN has no Winograd kernel, all three are direct.
+/// winograd computes windows of stride 1 with fewer multiplications and about thirty times the rounding error of a direct sum: 3 × 3 by
+/// oneDNN where it has such a kernel, 5 × 5 by our own (winograd.h). `automatic` takes it where it measures faster.
 enum class ConvolutionKind { automatic, direct, winograd };
 
 std::string onednn_version();  ///< "oneDNN 2.6.3"
 
-class Convolution final : public Layer {
+/// What all convolutions share: shapes, parameters and how they begin.
+class Convolution : public Layer {
  public:
-  Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
-              ConvolutionKind kind = ConvolutionKind::automatic, const Initial& initial = {});
-  ~Convolution() override;
+  Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, const Initial& initial);
   const Image& image() const { return output_; }
-  std::size_t inputs() const override { return input_.stored(); }
-  std::size_t outputs() const override { return output_.stored(); }
-  void initialize(const Stream& draws, std::span<float> w) const override;
+  std::size_t inputs() const final { return input_.stored(); }
+  std::size_t outputs() const final { return output_.stored(); }
+  void initialize(const Stream& draws, std::span<float> w) const final;
+
+ protected:
+  Image input_, output_;
+  Window window_;
+  bool has_bias_;
+  Initial initial_;
+  std::size_t weight_, bias_, weights_;  ///< offsets of W and b, elements of W
+};
+
+/// The convolution that `kind` asks for, where the shapes allow it.
+std::unique_ptr<Convolution> make_convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
+                                              ConvolutionKind kind = ConvolutionKind::automatic, const Initial& initial = {});
+
+/// By oneDNN. Primitives and memory are made once for each size of mini-batch; oneDNN's own layouts and types appear in onednn.cpp only.
+class LibraryConvolution final : public Convolution {
+ public:
+  LibraryConvolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, ConvolutionKind kind,
+                     const Initial& initial);
+  ~LibraryConvolution() override;
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;
@@ -35,12 +52,7 @@ class Convolution final : public Layer {
   struct Primitives;  ///< of one size of mini-batch
   Primitives& primitives(std::size_t batch);
 
-  Image input_, output_;
-  Window window_;
-  bool has_bias_;
   ConvolutionKind kind_;
-  Initial initial_;
-  std::size_t weight_, bias_, weights_;  ///< offsets of W and b, elements of W
   std::unique_ptr<Weights> own_;
 };
 

@@ -22,6 +22,8 @@ struct Pass {
   Stream draws{0, Draw::Dropout};
 };
 
+class LayerProfile;
+
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -30,6 +32,7 @@ class Layer {
   /// Draws the layer's initial parameters into the network's vector w [d]; indices of draws are those of the vector.
   virtual void initialize(const Stream& draws, std::span<float> w) const;
   virtual void initialize_state(std::span<float> state) const;
+  virtual void attach(LayerProfile*) {}  ///< for layers made of layers
   /// y [batch, outputs] from x [batch, inputs].
   virtual void forward(const Pass& pass, std::span<const float> x, std::span<float> y) = 0;
   /// From dy [batch, outputs]: the layer's part of `gradient` [d] and, unless dx is empty, dx [batch, inputs].

@@ -19,12 +19,14 @@ class Network final : public Model {
 
   Layout& layout_to_extend() { return layout_; }
   Layout& state_layout_to_extend() { return state_layout_; }
-  void add(std::unique_ptr<Layer> layer) { chain_.add(std::move(layer)); }
+  void add(std::unique_ptr<Layer> layer, std::string label = "") { chain_.add(std::move(layer), std::move(label)); }
+  void attach(LayerProfile* profile) { chain_.attach(profile); }
   void set_loss(Loss loss) { loss_ = std::move(loss); }
   /// Penalty λ/2·‖W‖² on the weight tensors of the layers named, or on every one; biases never.
   void set_l2(double lambda, std::vector<std::string> layers = {});
   /// Evaluates so many samples at a time at most, whatever the caller's batch: images of many layers need memory. 0: all at once.
   void set_evaluation_batch(std::size_t samples) { evaluation_batch_ = samples; }
+  std::size_t inputs() const { return chain_.inputs(); }
   std::size_t outputs() const { return chain_.outputs(); }
 
   const Layout& layout() const override { return layout_; }

@@ -126,7 +126,7 @@ std::string onednn_version() {
   return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
 }
 
-struct Convolution::Primitives {
+struct LibraryConvolution::Primitives {
   Problem problem;
   bool try_winograd;
   Forward::primitive_desc description;
@@ -167,29 +167,17 @@ struct Convolution::Primitives {
   }
 };
 
-struct Convolution::Weights {
+struct LibraryConvolution::Weights {
   std::map<std::size_t, Primitives> by_batch;
 };
 
-Convolution::Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
-                         ConvolutionKind kind, const Initial& initial)
-    : input_(input), output_{outputs, window.outputs(input.height), window.outputs(input.width), channel_block()}, window_(window),
-      has_bias_(bias), kind_(kind), initial_(initial), weight_(layout.dimension()), own_(std::make_unique<Weights>()) {
-  weights_ = outputs * input.channels * window.size * window.size;
-  bias_ = weight_ + weights_;
-  layout.add(name + "/weight", {outputs, input.channels, window.size, window.size}, true);
-  if (bias) layout.add(name + "/bias", {outputs}, false);
-}
+LibraryConvolution::LibraryConvolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
+                                       ConvolutionKind kind, const Initial& initial)
+    : Convolution(layout, name, input, outputs, window, bias, initial), kind_(kind), own_(std::make_unique<Weights>()) {}
 
-Convolution::~Convolution() = default;
+LibraryConvolution::~LibraryConvolution() = default;
 
-void Convolution::initialize(const Stream& draws, std::span<float> w) const {
-  const std::size_t area = window_.size * window_.size;
-  draw_weights(initial_, draws, weight_, input_.channels * area, output_.channels * area, w.subspan(weight_, weights_));
-  if (has_bias_) std::ranges::fill(w.subspan(bias_, output_.channels), initial_.bias);
-}
-
-Convolution::Primitives& Convolution::primitives(std::size_t batch) {
+LibraryConvolution::Primitives& LibraryConvolution::primitives(std::size_t batch) {
   const auto found = own_->by_batch.find(batch);
   if (found != own_->by_batch.end()) return found->second;
   const Memory::dims weights = {dim(output_.channels), dim(input_.channels), dim(window_.size), dim(window_.size)};
@@ -207,7 +195,7 @@ Convolution::Primitives& Convolution::primitives(std::size_t batch) {
   return own_->by_batch.try_emplace(batch, p, use && window_.size == 3 && window_.stride == 1).first->second;
 }
 
-void Convolution::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
+void LibraryConvolution::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
   Primitives& p = primitives(pass.batch);
   p.x.set_data_handle(const_cast<float*>(x.data()));
   p.y.set_data_handle(y.data());
@@ -219,8 +207,8 @@ void Convolution::forward(const Pass& pass, std::span<const float> x, std::span<
   p.forward.execute(device().stream, arguments);
 }
 
-void Convolution::backward(const Pass& pass, std::span<const float> x, std::span<const float>, std::span<const float> dy, std::span<float> dx,
-                           std::span<float> gradient) {
+void LibraryConvolution::backward(const Pass& pass, std::span<const float> x, std::span<const float>, std::span<const float> dy, std::span<float> dx,
+                                  std::span<float> gradient) {
   Primitives& p = primitives(pass.batch);
   p.prepare_weights();
   p.x.set_data_handle(const_cast<float*>(x.data()));

@@ -1,5 +1,7 @@
 #include "model/plan.h"
 
+#include <map>
+
 #include "model/batch_norm.h"
 #include "model/image_layers.h"
 
@@ -22,15 +24,29 @@ Image image_after(const LayerPlan& layer, const Image& input) {
 
 namespace {
 
+std::string kind_name(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::relu: return "relu";
+    case LayerKind::tanh: return "tanh";
+    case LayerKind::max_pool: return "pool";
+    case LayerKind::average_pool: return "mean";
+    case LayerKind::response_norm: return "norm";
+    case LayerKind::dropout: return "dropout";
+    case LayerKind::residual: return "block";
+    default: return "layer";
+  }
+}
+
 struct Builder {
   Network& network;
   ConvolutionKind convolution;
   std::uint32_t dropouts = 0;
+  std::map<std::string, int> numbers = {};  ///< of the layers without a name, by kind: "pool2"
 
   std::unique_ptr<Layer> make(const LayerPlan& plan, const Image& image, bool rectified) {
     Layout& layout = network.layout_to_extend();
     switch (plan.kind) {
-      case LayerKind::convolution: return std::make_unique<Convolution>(layout, plan.name, image, plan.outputs, plan.window, plan.flag, convolution, plan.initial);
+      case LayerKind::convolution: return make_convolution(layout, plan.name, image, plan.outputs, plan.window, plan.flag, convolution, plan.initial);
       case LayerKind::dense: return std::make_unique<Dense>(layout, plan.name, image.size(), plan.outputs, plan.initial);
       case LayerKind::relu: return std::make_unique<Relu>(image.stored());
       case LayerKind::tanh: return std::make_unique<Tanh>(image.stored());
@@ -51,9 +67,12 @@ struct Builder {
   void add(const std::vector<LayerPlan>& plans, Image image, Target& target) {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const LayerPlan& plan = plans[i];
-      if (plan.kind == LayerKind::dense && image.block != 1) target.add(std::make_unique<Flatten>(image));
+      if (plan.kind == LayerKind::dense && image.block != 1) target.add(std::make_unique<Flatten>(image), "flatten");
       const bool rectified = plan.kind == LayerKind::batch_norm && i + 1 < plans.size() && plans[i + 1].kind == LayerKind::relu;
-      target.add(make(plan, image, rectified));
+      std::string label = plan.name;
+      if (label.empty()) label = kind_name(plan.kind) + std::to_string(++numbers[kind_name(plan.kind)]);
+      if (rectified) label += "+relu";
+      target.add(make(plan, image, rectified), label);
       image = image_after(plan, image);
       if (rectified) ++i;
     }

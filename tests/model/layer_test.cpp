@@ -97,7 +97,8 @@ struct ConvolutionCase {
 void expect_convolution(const ConvolutionCase& t) {
   Layout layout;
   layout.add("before", {3}, true);  // the layer's own do not begin at 0
-  Convolution layer(layout, "conv1", t.input, t.outputs, t.window, t.bias, t.kind);
+  const auto made = make_convolution(layout, "conv1", t.input, t.outputs, t.window, t.bias, t.kind);
+  Convolution& layer = *made;
   const Image in = reference::plain(t.input), out = reference::plain(layer.image());
   SCOPED_TRACE(testing::Message() << "batch " << t.batch << ", " << in.channels << "x" << in.height << "x" << in.width << " block " << t.input.block << " to " << out.channels << "x"
                                   << out.height << "x" << out.width << ", window " << t.window.size << "/" << t.window.stride << " padded " << t.window.before << "+" << t.window.after);
@@ -146,6 +147,11 @@ TEST(Convolution, winograd_is_the_reference_to_ten_times_the_error) {
     expect_convolution({3, blocked(32, 8, 8), 64, {3, 1, 1, 1}, false, kind, 1e-4});
     expect_convolution({2, blocked(64, 9, 7), 32, {3, 1, 1, 1}, true, kind, 1e-4});
     expect_convolution({2, blocked(16, 4, 4), 20, {3, 2, 1, 1}, true, kind, 1e-4});  // not Winograd's: direct
+    expect_convolution({5, blocked(20, 12, 12), 50, {5, 1, 0, 0}, true, kind, 1e-4});
+    expect_convolution({9, blocked(64, 12, 12), 64, {5, 1, 2, 2}, true, kind, 1e-4});
+    expect_convolution({3, blocked(17, 9, 7), 33, {5, 1, 2, 2}, false, kind, 1e-4});  // tiles that hang over the edge
+    expect_convolution({2, blocked(8, 11, 5), 9, {5, 1, 0, 1}, true, kind, 1e-4});
+    expect_convolution({1, blocked(64, 6, 13), 96, {5, 1, 4, 4}, false, kind, 1e-4});
   }
 }
 
@@ -153,7 +159,7 @@ TEST(Convolution, repeats_its_bits_after_another_batch) {
   const Image input = blocked(32, 6, 6);
   for (const ConvolutionKind kind : {ConvolutionKind::direct, ConvolutionKind::winograd}) {
     Layout layout, same_layout;
-    Convolution layer(layout, "conv1", input, 32, {3, 1, 1, 1}, true, kind), fresh(same_layout, "conv1", input, 32, {3, 1, 1, 1}, true, kind);
+    LibraryConvolution layer(layout, "conv1", input, 32, {3, 1, 1, 1}, true, kind, {}), fresh(same_layout, "conv1", input, 32, {3, 1, 1, 1}, true, kind, {});
     const Values<double> x = draws(5 * input.size(), 1), w = draws(layout.dimension(), 2);
     const std::vector<float> fw(w.begin(), w.end()), large = store(5, input, x), small(large.begin(), large.begin() + static_cast<std::ptrdiff_t>(2 * input.stored()));
     const Passed one(layer, 5, fw, large, large), two(layer, 2, fw, small, small), again(layer, 5, fw, large, large), other(fresh, 5, fw, large, large);

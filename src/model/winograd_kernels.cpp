@@ -1,0 +1,339 @@
+#include "model/winograd_kernels.h"
+
+// Wide vectors are returned by functions of this file alone.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+/// The points are 0, ±1, ±2, ±½ and ∞ (Lavin, Gray 2016, for 8 points). In one dimension, with d the 8 inputs of a tile, g the 5 taps
+/// and y the 4 outputs:  y = Aᵀ[(G g) ⊙ (Bᵀ d)].  Each transform below is one row of such a matrix times a vector, with what the
+/// points x and −x share computed once; the backward ones are their transposes.
+namespace qsweep::QSWEEP_SIMD {
+namespace {
+
+constexpr std::size_t tile = winograd_tile, points = winograd_points, taps = winograd_taps;
+
+template <int B>
+using Lanes [[gnu::vector_size(4 * B)]] = float;
+
+template <int B>
+inline Lanes<B> load(const float* from) {
+  Lanes<B> v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+template <int B>
+inline void store(float* to, const Lanes<B>& v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+
+/// Bᵀ d
+template <class V>
+inline void input_1d(const V (&d)[8], V (&v)[8]) {
+  const V even1 = d[2] + d[6] - 4.25F * d[4], odd1 = d[1] + d[5] - 4.25F * d[3];
+  const V even2 = d[6] + 0.25F * d[2] - 1.25F * d[4], odd2 = 0.5F * d[1] - 2.5F * d[3] + 2.0F * d[5];
+  const V even3 = d[6] + 4.0F * d[2] - 5.0F * d[4], odd3 = 2.0F * d[1] - 2.5F * d[3] + 0.5F * d[5];
+  v[0] = d[0] - d[6] + 5.25F * (d[4] - d[2]);
+  v[1] = even1 + odd1, v[2] = even1 - odd1;
+  v[3] = even2 + odd2, v[4] = even2 - odd2;
+  v[5] = even3 + odd3, v[6] = even3 - odd3;
+  v[7] = d[7] - d[1] + 5.25F * (d[3] - d[5]);
+}
+
+/// B v
+template <class V>
+inline void input_back_1d(const V (&v)[8], V (&d)[8]) {
+  const V sum1 = v[1] + v[2], sum2 = v[3] + v[4], sum3 = v[5] + v[6];
+  const V gap1 = v[1] - v[2], gap2 = v[3] - v[4], gap3 = v[5] - v[6];
+  d[0] = v[0];
+  d[1] = gap1 + 0.5F * gap2 + 2.0F * gap3 - v[7];
+  d[2] = sum1 + 0.25F * sum2 + 4.0F * sum3 - 5.25F * v[0];
+  d[3] = 5.25F * v[7] - 4.25F * gap1 - 2.5F * (gap2 + gap3);
+  d[4] = 5.25F * v[0] - 4.25F * sum1 - 1.25F * sum2 - 5.0F * sum3;
+  d[5] = gap1 + 2.0F * gap2 + 0.5F * gap3 - 5.25F * v[7];
+  d[6] = sum1 + sum2 + sum3 - v[0];
+  d[7] = v[7];
+}
+
+/// Aᵀ m
+template <class V>
+inline void output_1d(const V (&m)[8], V (&y)[4]) {
+  const V sum1 = m[1] + m[2], sum2 = m[3] + m[4], sum3 = m[5] + m[6];
+  const V gap1 = m[1] - m[2], gap2 = m[3] - m[4], gap3 = m[5] - m[6];
+  y[0] = m[0] + sum1 + sum2 + sum3;
+  y[1] = gap1 + 2.0F * gap2 + 0.5F * gap3;
+  y[2] = sum1 + 4.0F * sum2 + 0.25F * sum3;
+  y[3] = gap1 + 8.0F * gap2 + 0.125F * gap3 + m[7];
+}
+
+/// A y
+template <class V>
+inline void output_back_1d(const V (&y)[4], V (&z)[8]) {
+  const V even1 = y[0] + y[2], odd1 = y[1] + y[3];
+  const V even2 = y[0] + 4.0F * y[2], odd2 = 2.0F * y[1] + 8.0F * y[3];
+  const V even3 = y[0] + 0.25F * y[2], odd3 = 0.5F * y[1] + 0.125F * y[3];
+  z[0] = y[0];
+  z[1] = even1 + odd1, z[2] = even1 - odd1;
+  z[3] = even2 + odd2, z[4] = even2 - odd2;
+  z[5] = even3 + odd3, z[6] = even3 - odd3;
+  z[7] = y[3];
+}
+
+constexpr float unit = 1.0F / 45;  // the common denominator of G
+
+/// G g
+template <class V>
+inline void filter_1d(const V (&g)[5], V (&u)[8]) {
+  const V even1 = -10 * unit * (g[0] + g[2] + g[4]), odd1 = -10 * unit * (g[1] + g[3]);
+  const V even2 = unit * (0.5F * g[0] + 2.0F * g[2] + 8.0F * g[4]), odd2 = unit * (g[1] + 4.0F * g[3]);
+  const V even3 = unit * (32.0F * g[0] + 8.0F * g[2] + 2.0F * g[4]), odd3 = unit * (16.0F * g[1] + 4.0F * g[3]);
+  u[0] = g[0];
+  u[1] = even1 + odd1, u[2] = even1 - odd1;
+  u[3] = even2 + odd2, u[4] = even2 - odd2;
+  u[5] = even3 + odd3, u[6] = even3 - odd3;
+  u[7] = g[4];
+}
+
+/// Gᵀ u
+template <class V>
+inline void filter_back_1d(const V (&u)[8], V (&g)[5]) {
+  const V sum1 = -10 * unit * (u[1] + u[2]), sum2 = unit * (u[3] + u[4]), sum3 = unit * (u[5] + u[6]);
+  const V gap1 = -10 * unit * (u[1] - u[2]), gap2 = unit * (u[3] - u[4]), gap3 = unit * (u[5] - u[6]);
+  g[0] = u[0] + sum1 + 0.5F * sum2 + 32.0F * sum3;
+  g[1] = gap1 + gap2 + 16.0F * gap3;
+  g[2] = sum1 + 2.0F * sum2 + 8.0F * sum3;
+  g[3] = gap1 + 4.0F * gap2 + 4.0F * gap3;
+  g[4] = sum1 + 8.0F * sum2 + 2.0F * sum3 + u[7];
+}
+
+/// A plane of one channel block with its padding, so that tiles need no test for the edges.
+struct Padded {
+  std::size_t rows, columns;
+  explicit Padded(const WinogradShape& s) : rows(tile * s.rows + taps - 1), columns(tile * s.columns + taps - 1) {}
+  std::size_t size() const { return rows * columns; }
+};
+
+/// Copies the part of the image that the padded plane covers (to = true), or back.
+template <int B, class Copy>
+void for_rows(const WinogradShape& s, const Padded& p, Copy copy) {
+  for (std::size_t h = 0; h < s.height && h + s.before < p.rows; ++h) {
+    const std::size_t columns = s.width + s.before < p.columns ? s.width : p.columns - s.before;
+    copy(h * s.width * B, ((h + s.before) * p.columns + s.before) * B, columns * B);
+  }
+}
+
+template <int B>
+void input_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict x, float* __restrict v, float* __restrict scratch) {
+  const Padded p(s);
+  const std::size_t width = m.groups * B;
+  for (std::size_t i = 0; i < p.size() * B; ++i) scratch[i] = 0;
+  for (std::size_t image = 0; image < s.images; ++image)
+    for (std::size_t g = 0; g < m.groups; ++g, x += s.height * s.width * B) {
+      for_rows<B>(s, p, [&](std::size_t from, std::size_t to, std::size_t count) { __builtin_memcpy(scratch + to, x + from, 4 * count); });
+      for (std::size_t i = 0; i < s.rows; ++i)
+        for (std::size_t j = 0; j < s.columns; ++j) {
+          Lanes<B> half[points][points];
+          const float* from = scratch + (i * tile * p.columns + j * tile) * B;
+          for (std::size_t c = 0; c < points; ++c) {
+            Lanes<B> d[points], t[points];
+            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(from + (r * p.columns + c) * B);
+            input_1d(d, t);
+            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
+          }
+          float* to = v + ((image * s.rows + i) * s.columns + j) * width + g * B;
+          for (std::size_t r = 0; r < points; ++r) {
+            Lanes<B> t[points];
+            input_1d(half[r], t);
+            for (std::size_t c = 0; c < points; ++c) store<B>(to + (r * points + c) * m.stride, t[c]);
+          }
+        }
+    }
+}
+
+template <int B>
+void input_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dv, float* __restrict dx, float* __restrict scratch) {
+  const Padded p(s);
+  const std::size_t width = m.groups * B;
+  for (std::size_t image = 0; image < s.images; ++image)
+    for (std::size_t g = 0; g < m.groups; ++g, dx += s.height * s.width * B) {
+      for (std::size_t i = 0; i < p.size() * B; ++i) scratch[i] = 0;
+      for (std::size_t i = 0; i < s.rows; ++i)
+        for (std::size_t j = 0; j < s.columns; ++j) {
+          Lanes<B> half[points][points];
+          const float* from = dv + ((image * s.rows + i) * s.columns + j) * width + g * B;
+          for (std::size_t c = 0; c < points; ++c) {
+            Lanes<B> d[points], t[points];
+            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(from + (r * points + c) * m.stride);
+            input_back_1d(d, t);
+            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
+          }
+          float* to = scratch + (i * tile * p.columns + j * tile) * B;
+          for (std::size_t r = 0; r < points; ++r) {
+            Lanes<B> t[points];
+            input_back_1d(half[r], t);
+            for (std::size_t c = 0; c < points; ++c) {
+              float* at = to + (r * p.columns + c) * B;
+              store<B>(at, load<B>(at) + t[c]);
+            }
+          }
+        }
+      if (s.height + s.before > p.rows || s.width + s.before > p.columns)  // pixels that no window reaches
+        for (std::size_t i = 0; i < s.height * s.width * B; ++i) dx[i] = 0;
+      for_rows<B>(s, p, [&](std::size_t to, std::size_t from, std::size_t count) { __builtin_memcpy(dx + to, scratch + from, 4 * count); });
+    }
+}
+
+template <int B>
+void output_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict from, const float* __restrict bias, float* __restrict y) {
+  const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
+  for (std::size_t image = 0; image < s.images; ++image)
+    for (std::size_t g = 0; g < m.groups; ++g, y += plane) {
+      const Lanes<B> shift = load<B>(bias + g * B);
+      for (std::size_t i = 0; i < s.rows; ++i)
+        for (std::size_t j = 0; j < s.columns; ++j) {
+          Lanes<B> half[tile][points];
+          const float* in = from + ((image * s.rows + i) * s.columns + j) * width + g * B;
+          for (std::size_t c = 0; c < points; ++c) {
+            Lanes<B> d[points], t[tile];
+            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(in + (r * points + c) * m.stride);
+            output_1d(d, t);
+            for (std::size_t r = 0; r < tile; ++r) half[r][c] = t[r];
+          }
+          for (std::size_t r = 0; r < tile && i * tile + r < s.output_height; ++r) {
+            Lanes<B> t[tile];
+            output_1d(half[r], t);
+            float* to = y + ((i * tile + r) * s.output_width + j * tile) * B;
+            for (std::size_t c = 0; c < tile && j * tile + c < s.output_width; ++c) store<B>(to + c * B, t[c] + shift);
+          }
+        }
+    }
+}
+
+template <int B>
+void output_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dy, float* __restrict z) {
+  const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
+  for (std::size_t image = 0; image < s.images; ++image)
+    for (std::size_t g = 0; g < m.groups; ++g, dy += plane)
+      for (std::size_t i = 0; i < s.rows; ++i)
+        for (std::size_t j = 0; j < s.columns; ++j) {
+          Lanes<B> half[points][tile];
+          const float* from = dy + (i * tile * s.output_width + j * tile) * B;
+          for (std::size_t c = 0; c < tile; ++c) {
+            Lanes<B> d[tile], t[points];
+            const bool inside = j * tile + c < s.output_width;
+            for (std::size_t r = 0; r < tile; ++r) d[r] = inside && i * tile + r < s.output_height ? load<B>(from + (r * s.output_width + c) * B) : Lanes<B>{};
+            output_back_1d(d, t);
+            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
+          }
+          float* to = z + ((image * s.rows + i) * s.columns + j) * width + g * B;
+          for (std::size_t r = 0; r < points; ++r) {
+            Lanes<B> t[points];
+            output_back_1d(half[r], t);
+            for (std::size_t c = 0; c < points; ++c) store<B>(to + (r * points + c) * m.stride, t[c]);
+          }
+        }
+}
+
+template <int B>
+void filter_of(std::size_t stride, const float* __restrict w, float* __restrict u) {
+  Lanes<B> half[points][taps];
+  for (std::size_t c = 0; c < taps; ++c) {
+    Lanes<B> d[taps], t[points];
+    for (std::size_t r = 0; r < taps; ++r) d[r] = load<B>(w + (r * taps + c) * B);
+    filter_1d(d, t);
+    for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
+  }
+  for (std::size_t r = 0; r < points; ++r) {
+    Lanes<B> t[points];
+    filter_1d(half[r], t);
+    for (std::size_t c = 0; c < points; ++c) store<B>(u + (r * points + c) * stride, t[c]);
+  }
+}
+
+template <int B>
+void filter_back_of(std::size_t stride, const float* __restrict du, float* __restrict dw) {
+  Lanes<B> half[taps][points];
+  for (std::size_t c = 0; c < points; ++c) {
+    Lanes<B> d[points], t[taps];
+    for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(du + (r * points + c) * stride);
+    filter_back_1d(d, t);
+    for (std::size_t r = 0; r < taps; ++r) half[r][c] = t[r];
+  }
+  for (std::size_t r = 0; r < taps; ++r) {
+    Lanes<B> t[taps];
+    filter_back_1d(half[r], t);
+    for (std::size_t c = 0; c < taps; ++c) store<B>(dw + (r * taps + c) * B, t[c]);
+  }
+}
+
+/// R rows by N blocks of the product, kept in registers over all of k.
+template <int B, int R, int N>
+inline void product_part(const ProductShape& s, const float* __restrict a, const float* __restrict b, float* __restrict c) {
+  Lanes<B> sum[R][N];
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n) sum[r][n] = s.add ? load<B>(c + r * s.c_row + n * B) : Lanes<B>{};
+  for (std::size_t k = 0; k < s.k; ++k) {
+    Lanes<B> row[N];
+    for (int n = 0; n < N; ++n) row[n] = load<B>(b + k * s.b_row + n * B);
+    for (int r = 0; r < R; ++r) {
+      const float factor = a[r * s.a_row + k * s.a_column];
+      for (int n = 0; n < N; ++n) sum[r][n] += factor * row[n];
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int n = 0; n < N; ++n) store<B>(c + r * s.c_row + n * B, sum[r][n]);
+}
+
+/// As many rows at a time as leave the sums in registers: 32 of them with AVX-512, else 16.
+template <int B, int N>
+void product_columns(const ProductShape& s, const float* a, const float* b, float* c) {
+#if defined(QSWEEP_SIMD_avx512)
+  constexpr int rows = N == 4 ? 6 : 8;
+#else
+  constexpr int rows = N >= 3 ? 4 : 6;
+#endif
+  std::size_t r = 0;
+  for (; r + rows <= s.m; r += rows) product_part<B, rows, N>(s, a + r * s.a_row, b, c + r * s.c_row);
+  if (r + rows / 2 <= s.m) product_part<B, rows / 2, N>(s, a + r * s.a_row, b, c + r * s.c_row), r += rows / 2;
+  for (; r < s.m; ++r) product_part<B, 1, N>(s, a + r * s.a_row, b, c + r * s.c_row);
+}
+
+template <int B>
+void product_of(const ProductShape& s, const float* a, const float* b, float* c) {
+#if defined(QSWEEP_SIMD_avx512)
+  constexpr std::size_t widest = 4;
+#else
+  constexpr std::size_t widest = 2;
+#endif
+  for (std::size_t n = 0; n < s.n;) {
+    const std::size_t blocks = (s.n - n) / B < widest ? (s.n - n) / B : widest;
+    if (blocks == 4) product_columns<B, 4>(s, a, b + n, c + n);
+    else if (blocks == 3) product_columns<B, 3>(s, a, b + n, c + n);
+    else if (blocks == 2) product_columns<B, 2>(s, a, b + n, c + n);
+    else product_columns<B, 1>(s, a, b + n, c + n);
+    n += blocks * B;
+  }
+}
+
+void input(const WinogradShape& s, const WinogradMatrices& m, const float* x, float* v, float* scratch) {
+  s.block == 16 ? input_of<16>(s, m, x, v, scratch) : input_of<8>(s, m, x, v, scratch);
+}
+void output(const WinogradShape& s, const WinogradMatrices& m, const float* from, const float* bias, float* y) {
+  s.block == 16 ? output_of<16>(s, m, from, bias, y) : output_of<8>(s, m, from, bias, y);
+}
+void output_back(const WinogradShape& s, const WinogradMatrices& m, const float* dy, float* z) {
+  s.block == 16 ? output_back_of<16>(s, m, dy, z) : output_back_of<8>(s, m, dy, z);
+}
+void input_back(const WinogradShape& s, const WinogradMatrices& m, const float* dv, float* dx, float* scratch) {
+  s.block == 16 ? input_back_of<16>(s, m, dv, dx, scratch) : input_back_of<8>(s, m, dv, dx, scratch);
+}
+void filter(std::size_t block, std::size_t stride, const float* w, float* u) { block == 16 ? filter_of<16>(stride, w, u) : filter_of<8>(stride, w, u); }
+void filter_back(std::size_t block, std::size_t stride, const float* du, float* dw) {
+  block == 16 ? filter_back_of<16>(stride, du, dw) : filter_back_of<8>(stride, du, dw);
+}
+void product(const ProductShape& s, const float* a, const float* b, float* c) { s.block == 16 ? product_of<16>(s, a, b, c) : product_of<8>(s, a, b, c); }
+
+}  // namespace
+
+extern const WinogradKernels winograd_kernels;
+const WinogradKernels winograd_kernels = {input, output, output_back, input_back, filter, filter_back, product};
+
+}  // namespace qsweep::QSWEEP_SIMD
