@@ -2,69 +2,99 @@
 
 #include <cmath>
 
+// Wide vectors are returned by functions of this file alone.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 // __builtin_sqrtf, not std::sqrt: no inline function of the standard library may be compiled here (one definition for all builds).
 namespace qsweep::QSWEEP_SIMD {
 namespace {
 
 template <int B>
-void max_pool_of(const PoolShape& s, const float* __restrict x, float* __restrict y, std::uint8_t* __restrict where) {
-  for (std::size_t plane = 0; plane < s.planes; ++plane, x += s.height * s.width * B)
-    for (std::size_t i = 0; i < s.output_height; ++i)
-      for (std::size_t j = 0; j < s.output_width; ++j, y += B, where += B) {
-        float best[B] = {};
-        std::int32_t place[B] = {};
-        bool first = true;
-        for (std::size_t p = 0; p < s.size; ++p) {
-          const std::size_t h = i * s.stride + p - s.before;
-          if (h >= s.height) continue;  // also where it wrapped below zero
-          for (std::size_t q = 0; q < s.size; ++q) {
-            const std::size_t w = j * s.stride + q - s.before;
-            if (w >= s.width) continue;
-            const float* from = x + (h * s.width + w) * B;
-            const auto tap = static_cast<std::int32_t>(p * s.size + q);
-            if (first) {
-              for (int l = 0; l < B; ++l) best[l] = from[l], place[l] = tap;
-              first = false;
-            } else {
-              for (int l = 0; l < B; ++l) {
-                const bool larger = !(from[l] <= best[l]) && best[l] == best[l];
-                best[l] = larger ? from[l] : best[l];
-                place[l] = larger ? tap : place[l];
-              }
-            }
-          }
-        }
-        for (int l = 0; l < B; ++l) y[l] = best[l];
-        for (int l = 0; l < B; ++l) where[l] = static_cast<std::uint8_t>(place[l]);
-      }
+using Lanes [[gnu::vector_size(4 * B)]] = float;
+template <int B>
+using Places [[gnu::vector_size(4 * B)]] = std::int32_t;
+template <int B>
+using Bytes [[gnu::vector_size(B)]] = std::uint8_t;
+
+template <class V, class T>
+inline V load(const T* from) {
+  V v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+template <class V, class T>
+inline void store(T* to, const V& v) {
+  __builtin_memcpy(to, &v, sizeof v);
 }
 
-/// Each pixel gathers from the windows it lies in: one store for each, where scattering takes a load and a store for each place.
-template <int B>
-void max_pool_back_of(const PoolShape& s, const float* __restrict dy, const std::uint8_t* __restrict where, float* __restrict dx) {
-  const std::size_t outputs = s.output_height * s.output_width * B;
-  for (std::size_t plane = 0; plane < s.planes; ++plane, dy += outputs, where += outputs)
-    for (std::size_t h = 0; h < s.height; ++h) {
-      const std::size_t row = h + s.before, first_i = row < s.size ? 0 : (row - s.size) / s.stride + 1;
-      for (std::size_t w = 0; w < s.width; ++w, dx += B) {
-        const std::size_t column = w + s.before, first_j = column < s.size ? 0 : (column - s.size) / s.stride + 1;
-        float sum[B] = {};
-        for (std::size_t i = first_i; i < s.output_height && i * s.stride <= row; ++i)
-          for (std::size_t j = first_j; j < s.output_width && j * s.stride <= column; ++j) {
-            const std::size_t at = (i * s.output_width + j) * B;
-            const auto tap = static_cast<std::int32_t>((row - i * s.stride) * s.size + column - j * s.stride);
-            for (int l = 0; l < B; ++l) sum[l] += static_cast<std::int32_t>(where[at + l]) == tap ? dy[at + l] : 0.0F;
+/// Rows (or columns) of a window that lie in the image: taps first … last − 1 of output i.
+struct Inside {
+  std::size_t first, last;
+  Inside(const PoolShape& s, std::size_t i, std::size_t length) {
+    const std::size_t begin = i * s.stride;  // of the window, in padded coordinates
+    first = begin < s.before ? s.before - begin : 0;
+    last = begin + s.size > length + s.before ? length + s.before - begin : s.size;
+  }
+};
+
+template <int B, bool rectify>
+void max_pool_of(const PoolShape& s, const float* __restrict x, float* __restrict y, std::uint8_t* __restrict where) {
+  for (std::size_t plane = 0; plane < s.planes; ++plane, x += s.height * s.width * B)
+    for (std::size_t i = 0; i < s.output_height; ++i) {
+      const Inside rows(s, i, s.height);
+      for (std::size_t j = 0; j < s.output_width; ++j, y += B, where += B) {
+        const Inside columns(s, j, s.width);
+        const float* window = x + ((i * s.stride + rows.first - s.before) * s.width + j * s.stride + columns.first - s.before) * B;
+        Lanes<B> best = load<Lanes<B>>(window);
+        Places<B> place = Places<B>{} + static_cast<std::int32_t>(rows.first * s.size + columns.first);
+        for (std::size_t p = rows.first; p < rows.last; ++p, window += s.width * B)
+          for (std::size_t q = columns.first; q < columns.last; ++q) {
+            const Lanes<B> value = load<Lanes<B>>(window + (q - columns.first) * B);
+            const Places<B> larger = ~(value <= best) & (best == best);  // the first is not larger than itself, unless it is NaN, which stays
+            best = larger ? value : best;
+            place = larger ? Places<B>{} + static_cast<std::int32_t>(p * s.size + q) : place;
           }
-        for (int l = 0; l < B; ++l) dx[l] = sum[l];
+        store(y, rectify ? (best <= 0.0F ? Lanes<B>{} : best) : best);
+        store(where, __builtin_convertvector(place, Bytes<B>));
       }
     }
 }
 
-void max_pool(const PoolShape& s, const float* x, float* y, std::uint8_t* where) {
-  s.block == 16 ? max_pool_of<16>(s, x, y, where) : max_pool_of<8>(s, x, y, where);
+template <int B, bool rectify>
+void max_pool_back_of(const PoolShape& s, const float* __restrict y, const float* __restrict dy, const std::uint8_t* __restrict where, float* __restrict dx) {
+  for (std::size_t plane = 0; plane < s.planes; ++plane, dx += s.height * s.width * B) {
+    for (std::size_t i = 0; i < s.height * s.width * B; ++i) dx[i] = 0;
+    for (std::size_t i = 0; i < s.output_height; ++i) {
+      const Inside rows(s, i, s.height);
+      for (std::size_t j = 0; j < s.output_width; ++j, y += B, dy += B, where += B) {
+        const Inside columns(s, j, s.width);
+        const Places<B> place = __builtin_convertvector(load<Bytes<B>>(where), Places<B>);
+        Lanes<B> delta = load<Lanes<B>>(dy);
+        if (rectify) delta = load<Lanes<B>>(y) > 0.0F ? delta : Lanes<B>{};
+        float* window = dx + ((i * s.stride + rows.first - s.before) * s.width + j * s.stride + columns.first - s.before) * B;
+        for (std::size_t p = rows.first; p < rows.last; ++p, window += s.width * B)
+          for (std::size_t q = columns.first; q < columns.last; ++q) {
+            float* to = window + (q - columns.first) * B;
+            store(to, load<Lanes<B>>(to) + (place == static_cast<std::int32_t>(p * s.size + q) ? delta : Lanes<B>{}));
+          }
+      }
+    }
+  }
 }
-void max_pool_back(const PoolShape& s, const float* dy, const std::uint8_t* where, float* dx) {
-  s.block == 16 ? max_pool_back_of<16>(s, dy, where, dx) : max_pool_back_of<8>(s, dy, where, dx);
+
+template <int B>
+void max_pool_with(const PoolShape& s, const float* x, float* y, std::uint8_t* where) {
+  s.rectify ? max_pool_of<B, true>(s, x, y, where) : max_pool_of<B, false>(s, x, y, where);
+}
+template <int B>
+void max_pool_back_with(const PoolShape& s, const float* y, const float* dy, const std::uint8_t* where, float* dx) {
+  s.rectify ? max_pool_back_of<B, true>(s, y, dy, where, dx) : max_pool_back_of<B, false>(s, y, dy, where, dx);
+}
+void max_pool(const PoolShape& s, const float* x, float* y, std::uint8_t* where) {
+  s.block == 16 ? max_pool_with<16>(s, x, y, where) : max_pool_with<8>(s, x, y, where);
+}
+void max_pool_back(const PoolShape& s, const float* y, const float* dy, const std::uint8_t* where, float* dx) {
+  s.block == 16 ? max_pool_back_with<16>(s, y, dy, where, dx) : max_pool_back_with<8>(s, y, dy, where, dx);
 }
 
 /// out[c] = Σ_{|k| ≤ radius} in[c + radius + k], always in the order of k.

@@ -6,9 +6,10 @@
 /// the same bits from all of them. Lanes are channels of one block; no sum runs across lanes except in local response norm.
 namespace qsweep {
 
-/// One pooling: `planes` images of one channel block each (batch · groups), windows cut off at the edges.
+/// One pooling: `planes` images of one channel block each (batch · groups), windows cut off at the edges; rectify: of max(x, 0).
 struct PoolShape {
   std::size_t planes, height, width, output_height, output_width, size, stride, before, block;
+  bool rectify;
 };
 
 /// y = x/(bias + alpha·Σ x²)^¾, the sum over the channels within `radius`.
@@ -25,7 +26,7 @@ struct LaneShape {
 struct ImageKernels {
   /// y = largest of the window; where = its place in the window, row by row; the first of equals; NaN wins.
   void (*max_pool)(const PoolShape&, const float* x, float* y, std::uint8_t* where);
-  void (*max_pool_back)(const PoolShape&, const float* dy, const std::uint8_t* where, float* dx);  ///< overwrites dx
+  void (*max_pool_back)(const PoolShape&, const float* y, const float* dy, const std::uint8_t* where, float* dx);  ///< overwrites dx
   /// scratch: 3·width floats with width = groups·block + 2·radius, at least 16 more at the end, all zero on entry
   void (*response)(const ResponseShape&, const float* x, float* y, float* scratch);
   void (*response_back)(const ResponseShape&, const float* x, const float* dy, float* dx, float* scratch);

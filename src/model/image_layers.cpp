@@ -14,22 +14,22 @@ const ImageKernels& image_kernels() {
 
 namespace {
 
-PoolShape pool_shape(std::size_t batch, const Image& input, const Image& output, const Window& window) {
-  return {batch * input.groups(), input.height, input.width, output.height, output.width, window.size, window.stride, window.before, input.block};
+PoolShape pool_shape(std::size_t batch, const Image& input, const Image& output, const Window& window, bool rectify) {
+  return {batch * input.groups(), input.height, input.width, output.height, output.width, window.size, window.stride, window.before, input.block, rectify};
 }
 
 }  // namespace
 
-MaxPool::MaxPool(const Image& input, const Window& window)
-    : input_(input), output_{input.channels, window.outputs(input.height), window.outputs(input.width), input.block}, window_(window) {}
+MaxPool::MaxPool(const Image& input, const Window& window, bool rectify)
+    : input_(input), output_{input.channels, window.outputs(input.height), window.outputs(input.width), input.block}, window_(window), rectify_(rectify) {}
 
 void MaxPool::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
   if (where_.size() < pass.batch * output_.stored()) where_.resize(pass.batch * output_.stored());
-  image_kernels().max_pool(pool_shape(pass.batch, input_, output_, window_), x.data(), y.data(), where_.data());
+  image_kernels().max_pool(pool_shape(pass.batch, input_, output_, window_, rectify_), x.data(), y.data(), where_.data());
 }
 
-void MaxPool::backward(const Pass& pass, std::span<const float>, std::span<const float>, std::span<const float> dy, std::span<float> dx, std::span<float>) {
-  image_kernels().max_pool_back(pool_shape(pass.batch, input_, output_, window_), dy.data(), where_.data(), dx.data());
+void MaxPool::backward(const Pass& pass, std::span<const float>, std::span<const float> y, std::span<const float> dy, std::span<float> dx, std::span<float>) {
+  image_kernels().max_pool_back(pool_shape(pass.batch, input_, output_, window_, rectify_), y.data(), dy.data(), where_.data(), dx.data());
 }
 
 void AveragePool::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {

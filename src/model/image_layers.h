@@ -9,10 +9,10 @@
 namespace qsweep {
 
 /// y[c, i, j] = max of x[c, i·stride + p − before, j·stride + q − before], 0 ≤ p, q < size, inside the image; derivative to the first
-/// of equal maxima. Every window must touch the image.
+/// of equal maxima. Every window must touch the image. With `rectify` of max(x, 0): a ReLU before it costs no pass of its own.
 class MaxPool final : public Layer {
  public:
-  MaxPool(const Image& input, const Window& window);
+  MaxPool(const Image& input, const Window& window, bool rectify = false);
   const Image& image() const { return output_; }
   std::size_t inputs() const override { return input_.stored(); }
   std::size_t outputs() const override { return output_.stored(); }
@@ -23,6 +23,7 @@ class MaxPool final : public Layer {
  private:
   Image input_, output_;
   Window window_;
+  bool rectify_;
   std::vector<std::uint8_t> where_;  ///< place of the maximum in its window
 };
 

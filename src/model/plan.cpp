@@ -50,7 +50,7 @@ struct Builder {
       case LayerKind::dense: return std::make_unique<Dense>(layout, plan.name, image.size(), plan.outputs, plan.initial);
       case LayerKind::relu: return std::make_unique<Relu>(image.stored());
       case LayerKind::tanh: return std::make_unique<Tanh>(image.stored());
-      case LayerKind::max_pool: return std::make_unique<MaxPool>(image, plan.window);
+      case LayerKind::max_pool: return std::make_unique<MaxPool>(image, plan.window, rectified);
       case LayerKind::average_pool: return std::make_unique<AveragePool>(image);
       case LayerKind::response_norm: return std::make_unique<LocalResponseNorm>(image);
       case LayerKind::batch_norm: return std::make_unique<BatchNorm>(layout, network.state_layout_to_extend(), plan.name, image, plan.flag, rectified);
@@ -62,19 +62,27 @@ struct Builder {
     return std::make_unique<Residual>(std::move(body), image, image_after(plan, image));
   }
 
-  /// Adds layers to a chain or a network. A ReLU that follows batch norm is done by it; images are flattened before a dense layer.
+  /// Adds layers to a chain or a network. A ReLU is done by the batch norm before it or the pooling after it, where there is one of
+  /// these; images are flattened before a dense layer.
   template <class Target>
   void add(const std::vector<LayerPlan>& plans, Image image, Target& target) {
+    bool pending = false;  // a ReLU that the pooling will do
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const LayerPlan& plan = plans[i];
       if (plan.kind == LayerKind::dense && image.block != 1) target.add(std::make_unique<Flatten>(image), "flatten");
-      const bool rectified = plan.kind == LayerKind::batch_norm && i + 1 < plans.size() && plans[i + 1].kind == LayerKind::relu;
+      const auto next_is = [&](LayerKind kind) { return i + 1 < plans.size() && plans[i + 1].kind == kind; };
+      if (plan.kind == LayerKind::relu && next_is(LayerKind::max_pool)) {
+        pending = true;
+        continue;
+      }
+      const bool takes_next = plan.kind == LayerKind::batch_norm && next_is(LayerKind::relu), rectified = takes_next || pending;
+      pending = false;
       std::string label = plan.name;
       if (label.empty()) label = kind_name(plan.kind) + std::to_string(++numbers[kind_name(plan.kind)]);
       if (rectified) label += "+relu";
       target.add(make(plan, image, rectified), label);
       image = image_after(plan, image);
-      if (rectified) ++i;
+      if (takes_next) ++i;
     }
   }
 };

@@ -197,6 +197,25 @@ TEST(MaxPool, is_the_reference) {
     }
 }
 
+TEST(MaxPool, rectified_is_that_of_a_relu_before_it) {
+  for (const Image& input : {blocked(20, 7, 5), blocked(64, 12, 12)}) {
+    const Window w = Window::same(3, 2, 12);
+    MaxPool fused(input, w, true), plain(input, w);
+    Relu relu(input.stored());
+    const Values<double> x = draws(2 * reference::plain(input).size(), 5);
+    Values<double> shifted = x;
+    for (double& value : shifted) value -= 1;  // windows without a positive value among them
+    const Values<double> dy = draws(2 * reference::plain(fused.image()).size(), 6);
+    const std::vector<float> fx = store(2, input, shifted), fdy = store(2, fused.image(), dy);
+    const Passed one(fused, 2, no_weights, fx, fdy);
+    const Passed first(relu, 2, no_weights, fx, fx), second(plain, 2, no_weights, first.y, fdy);
+    std::vector<float> dx(fx.size());
+    relu.backward({.batch = 2, .training = true}, fx, first.y, second.dx, dx, {});
+    EXPECT_EQ(one.y, second.y);
+    EXPECT_EQ(one.dx, dx);
+  }
+}
+
 TEST(MaxPool, equal_values_and_what_is_not_a_number) {
   const Image input = blocked(1, 2, 2);
   MaxPool layer(input, {2, 2, 0, 0});
@@ -349,12 +368,14 @@ TEST(ImageKernels, the_same_bits_on_every_instruction_set) {
       keep(y);
       k->response_back(response, x.data(), dy.data(), dx.data(), scratch.data());
       keep(dx);
-      const PoolShape pool{2 * image.groups(), 7, 9, 4, 5, 3, 2, 1, block};
-      std::vector<std::uint8_t> where(2 * pooled.stored());
-      k->max_pool(pool, x.data(), y.data(), where.data());
-      keep(y);
-      k->max_pool_back(pool, dy.data(), where.data(), dx.data());
-      keep(dx);
+      for (const bool rectify : {false, true}) {
+        const PoolShape pool{2 * image.groups(), 7, 9, 4, 5, 3, 2, 1, block, rectify};
+        std::vector<std::uint8_t> where(2 * pooled.stored());
+        k->max_pool(pool, x.data(), y.data(), where.data());
+        keep(y);
+        k->max_pool_back(pool, y.data(), dy.data(), where.data(), dx.data());
+        keep(dx);
+      }
       for (const std::size_t lanes : {block, std::size_t{5}})
         for (const bool rectify : {false, true}) {
           const LaneShape shape{2, image.pixels(), image.stored(), block, lanes};
