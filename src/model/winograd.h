@@ -3,11 +3,12 @@
 
 #include "model/convolution.h"
 
-/// Convolution with 5 × 5 windows of stride 1 by Winograd's F(4×4, 5×5) (Lavin, Gray 2016): a tile of 4 × 4 outputs takes 8 × 8 products
-/// for each pair of channels instead of 16 · 25, and the products are 64 matrix products over tiles and channels.
-///   U = G W Gᵀ,  V = Bᵀ x B,  M = Σ_c U V at each of the 64 points,  y = Aᵀ M A
+/// Convolution with 3 × 3 or 5 × 5 windows of stride 1 by Winograd's F(4×4, 3×3) and F(4×4, 5×5) (Lavin, Gray 2016): a tile of 4 × 4
+/// outputs takes 6 × 6 or 8 × 8 products for each pair of channels instead of 16 · 9 or 16 · 25, and the products are matrix products
+/// over tiles and channels, one for each of these points.
+///   U = G W Gᵀ,  V = Bᵀ x B,  M = Σ_c U V at each point,  y = Aᵀ M A
 /// Backward is the exact transpose of these steps:  Z = A dy Aᵀ,  dU = Σ_tiles V Z,  dV = Σ_o U Z,  dW = Gᵀ dU G,  dx = Σ_tiles B dV Bᵀ.
-/// Rounding: about 6e-6 of the largest output, beside 2e-7 of a direct sum. oneDNN has no such kernel for this window.
+/// Rounding: about 6e-6 of the largest output, beside 2e-7 of a direct sum. oneDNN's own kernel wants 3 × 3 and many channels.
 namespace qsweep {
 
 class WinogradConvolution final : public Convolution {
@@ -27,6 +28,8 @@ class WinogradConvolution final : public Convolution {
   std::size_t rows() const { return (output_.height + 3) / 4; }
   std::size_t columns() const { return (output_.width + 3) / 4; }
   std::size_t tiles() const { return rows() * columns(); }
+  std::size_t taps() const { return window_.size * window_.size; }
+  std::size_t points() const { return (window_.size + 3) * (window_.size + 3); }
   template <class Visit>
   void for_parts(std::size_t batch, Visit visit);
   void transform_filters(const float* w, bool transposed);

@@ -3,13 +3,13 @@
 // Wide vectors are returned by functions of this file alone.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-/// The points are 0, ±1, ±2, ±½ and ∞ (Lavin, Gray 2016, for 8 points). In one dimension, with d the 8 inputs of a tile, g the 5 taps
-/// and y the 4 outputs:  y = Aᵀ[(G g) ⊙ (Bᵀ d)].  Each transform below is one row of such a matrix times a vector, with what the
-/// points x and −x share computed once; the backward ones are their transposes.
+/// The points are 0, ±1, ±2, ∞, and ±½ too for 5 taps (Lavin, Gray 2016). In one dimension, with d the inputs of a tile (6 for 3 taps,
+/// 8 for 5), g the taps and y the 4 outputs:  y = Aᵀ[(G g) ⊙ (Bᵀ d)].  Each transform below is such a matrix times a vector, with what
+/// the points x and −x share computed once; the backward ones are the transposes. Overloads by length: 6 points, 8 points.
 namespace qsweep::QSWEEP_SIMD {
 namespace {
 
-constexpr std::size_t tile = winograd_tile, points = winograd_points, taps = winograd_taps;
+constexpr std::size_t tile = winograd_tile;
 
 template <int B>
 using Lanes [[gnu::vector_size(4 * B)]] = float;
@@ -23,6 +23,67 @@ inline Lanes<B> load(const float* from) {
 template <int B>
 inline void store(float* to, const Lanes<B>& v) {
   __builtin_memcpy(to, &v, sizeof v);
+}
+
+/// Bᵀ d
+template <class V>
+inline void input_1d(const V (&d)[6], V (&v)[6]) {
+  const V even1 = d[4] - 4.0F * d[2], odd1 = d[3] - 4.0F * d[1], even2 = d[4] - d[2], odd2 = 2.0F * (d[3] - d[1]);
+  v[0] = 4.0F * d[0] - 5.0F * d[2] + d[4];
+  v[1] = even1 + odd1, v[2] = even1 - odd1;
+  v[3] = even2 + odd2, v[4] = even2 - odd2;
+  v[5] = 4.0F * d[1] - 5.0F * d[3] + d[5];
+}
+
+/// B v
+template <class V>
+inline void input_back_1d(const V (&v)[6], V (&d)[6]) {
+  const V sum1 = v[1] + v[2], sum2 = v[3] + v[4], gap1 = v[1] - v[2], gap2 = v[3] - v[4];
+  d[0] = 4.0F * v[0];
+  d[1] = 4.0F * (v[5] - gap1) - 2.0F * gap2;
+  d[2] = -5.0F * v[0] - 4.0F * sum1 - sum2;
+  d[3] = gap1 + 2.0F * gap2 - 5.0F * v[5];
+  d[4] = v[0] + sum1 + sum2;
+  d[5] = v[5];
+}
+
+/// Aᵀ m
+template <class V>
+inline void output_1d(const V (&m)[6], V (&y)[4]) {
+  const V sum1 = m[1] + m[2], sum2 = m[3] + m[4], gap1 = m[1] - m[2], gap2 = m[3] - m[4];
+  y[0] = m[0] + sum1 + sum2;
+  y[1] = gap1 + 2.0F * gap2;
+  y[2] = sum1 + 4.0F * sum2;
+  y[3] = gap1 + 8.0F * gap2 + m[5];
+}
+
+/// A y
+template <class V>
+inline void output_back_1d(const V (&y)[4], V (&z)[6]) {
+  const V even1 = y[0] + y[2], odd1 = y[1] + y[3], even2 = y[0] + 4.0F * y[2], odd2 = 2.0F * y[1] + 8.0F * y[3];
+  z[0] = y[0];
+  z[1] = even1 + odd1, z[2] = even1 - odd1;
+  z[3] = even2 + odd2, z[4] = even2 - odd2;
+  z[5] = y[3];
+}
+
+/// G g
+template <class V>
+inline void filter_1d(const V (&g)[3], V (&u)[6]) {
+  const V even1 = (g[0] + g[2]) / -6.0F, odd1 = g[1] / -6.0F, even2 = g[0] / 24.0F + g[2] / 6.0F, odd2 = g[1] / 12.0F;
+  u[0] = g[0] / 4.0F;
+  u[1] = even1 + odd1, u[2] = even1 - odd1;
+  u[3] = even2 + odd2, u[4] = even2 - odd2;
+  u[5] = g[2];
+}
+
+/// Gᵀ u
+template <class V>
+inline void filter_back_1d(const V (&u)[6], V (&g)[3]) {
+  const V sum1 = u[1] + u[2], sum2 = u[3] + u[4], gap1 = u[1] - u[2], gap2 = u[3] - u[4];
+  g[0] = u[0] / 4.0F - sum1 / 6.0F + sum2 / 24.0F;
+  g[1] = gap2 / 12.0F - gap1 / 6.0F;
+  g[2] = (sum2 - sum1) / 6.0F + u[5];
 }
 
 /// Bᵀ d
@@ -107,7 +168,7 @@ inline void filter_back_1d(const V (&u)[8], V (&g)[5]) {
 /// A plane of one channel block with its padding, so that tiles need no test for the edges.
 struct Padded {
   std::size_t rows, columns;
-  explicit Padded(const WinogradShape& s) : rows(tile * s.rows + taps - 1), columns(tile * s.columns + taps - 1) {}
+  explicit Padded(const WinogradShape& s) : rows(tile * s.rows + s.taps - 1), columns(tile * s.columns + s.taps - 1) {}
   std::size_t size() const { return rows * columns; }
 };
 
@@ -120,8 +181,9 @@ void for_rows(const WinogradShape& s, const Padded& p, Copy copy) {
   }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void input_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict x, float* __restrict v, float* __restrict scratch) {
+  constexpr std::size_t points = tile + taps - 1;
   const Padded p(s);
   const std::size_t width = m.groups * B;
   for (std::size_t i = 0; i < p.size() * B; ++i) scratch[i] = 0;
@@ -148,8 +210,9 @@ void input_of(const WinogradShape& s, const WinogradMatrices& m, const float* __
     }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void input_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dv, float* __restrict dx, float* __restrict scratch) {
+  constexpr std::size_t points = tile + taps - 1;
   const Padded p(s);
   const std::size_t width = m.groups * B;
   for (std::size_t image = 0; image < s.images; ++image)
@@ -181,8 +244,9 @@ void input_back_of(const WinogradShape& s, const WinogradMatrices& m, const floa
     }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void output_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict from, const float* __restrict bias, float* __restrict y) {
+  constexpr std::size_t points = tile + taps - 1;
   const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, y += plane) {
@@ -207,8 +271,9 @@ void output_of(const WinogradShape& s, const WinogradMatrices& m, const float* _
     }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void output_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dy, float* __restrict z) {
+  constexpr std::size_t points = tile + taps - 1;
   const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, dy += plane)
@@ -232,8 +297,9 @@ void output_back_of(const WinogradShape& s, const WinogradMatrices& m, const flo
         }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void filter_of(std::size_t stride, const float* __restrict w, float* __restrict u) {
+  constexpr std::size_t points = tile + taps - 1;
   Lanes<B> half[points][taps];
   for (std::size_t c = 0; c < taps; ++c) {
     Lanes<B> d[taps], t[points];
@@ -248,8 +314,9 @@ void filter_of(std::size_t stride, const float* __restrict w, float* __restrict 
   }
 }
 
-template <int B>
+template <int B, std::size_t taps>
 void filter_back_of(std::size_t stride, const float* __restrict du, float* __restrict dw) {
+  constexpr std::size_t points = tile + taps - 1;
   Lanes<B> half[taps][points];
   for (std::size_t c = 0; c < points; ++c) {
     Lanes<B> d[points], t[taps];
@@ -286,7 +353,7 @@ inline void product_part(const ProductShape& s, const float* __restrict a, const
 template <int B, int N>
 void product_columns(const ProductShape& s, const float* a, const float* b, float* c) {
 #if defined(QSWEEP_SIMD_avx512)
-  constexpr int rows = N == 4 ? 6 : 8;
+  constexpr int rows = N == 4 ? 6 : N == 3 ? 8 : N == 2 ? 12 : 16;
 #else
   constexpr int rows = N >= 3 ? 4 : 6;
 #endif
@@ -313,21 +380,30 @@ void product_of(const ProductShape& s, const float* a, const float* b, float* c)
   }
 }
 
+/// Calls run with the block and the number of taps as constants.
+template <class Run>
+void with_constants(std::size_t block, std::size_t taps, Run run) {
+  if (block == 16) taps == 5 ? run.template operator()<16, 5>() : run.template operator()<16, 3>();
+  else taps == 5 ? run.template operator()<8, 5>() : run.template operator()<8, 3>();
+}
+
 void input(const WinogradShape& s, const WinogradMatrices& m, const float* x, float* v, float* scratch) {
-  s.block == 16 ? input_of<16>(s, m, x, v, scratch) : input_of<8>(s, m, x, v, scratch);
+  with_constants(s.block, s.taps, [&]<int B, std::size_t T>() { input_of<B, T>(s, m, x, v, scratch); });
 }
 void output(const WinogradShape& s, const WinogradMatrices& m, const float* from, const float* bias, float* y) {
-  s.block == 16 ? output_of<16>(s, m, from, bias, y) : output_of<8>(s, m, from, bias, y);
+  with_constants(s.block, s.taps, [&]<int B, std::size_t T>() { output_of<B, T>(s, m, from, bias, y); });
 }
 void output_back(const WinogradShape& s, const WinogradMatrices& m, const float* dy, float* z) {
-  s.block == 16 ? output_back_of<16>(s, m, dy, z) : output_back_of<8>(s, m, dy, z);
+  with_constants(s.block, s.taps, [&]<int B, std::size_t T>() { output_back_of<B, T>(s, m, dy, z); });
 }
 void input_back(const WinogradShape& s, const WinogradMatrices& m, const float* dv, float* dx, float* scratch) {
-  s.block == 16 ? input_back_of<16>(s, m, dv, dx, scratch) : input_back_of<8>(s, m, dv, dx, scratch);
+  with_constants(s.block, s.taps, [&]<int B, std::size_t T>() { input_back_of<B, T>(s, m, dv, dx, scratch); });
 }
-void filter(std::size_t block, std::size_t stride, const float* w, float* u) { block == 16 ? filter_of<16>(stride, w, u) : filter_of<8>(stride, w, u); }
-void filter_back(std::size_t block, std::size_t stride, const float* du, float* dw) {
-  block == 16 ? filter_back_of<16>(stride, du, dw) : filter_back_of<8>(stride, du, dw);
+void filter(std::size_t block, std::size_t taps, std::size_t stride, const float* w, float* u) {
+  with_constants(block, taps, [&]<int B, std::size_t T>() { filter_of<B, T>(stride, w, u); });
+}
+void filter_back(std::size_t block, std::size_t taps, std::size_t stride, const float* du, float* dw) {
+  with_constants(block, taps, [&]<int B, std::size_t T>() { filter_back_of<B, T>(stride, du, dw); });
 }
 void product(const ProductShape& s, const float* a, const float* b, float* c) { s.block == 16 ? product_of<16>(s, a, b, c) : product_of<8>(s, a, b, c); }
 

@@ -1,16 +1,16 @@
 #pragma once
 #include <cstddef>
 
-/// Inner loops of Winograd's F(4×4, 5×5) on blocked images (image.h), built for each instruction set (base/cpu.h). Unlike other
+/// Inner loops of Winograd's F(4×4, 3×3) and F(4×4, 5×5) on blocked images (image.h), built for each instruction set (base/cpu.h). Unlike other
 /// kernels these may contract products and sums: their bits are those of one kind of CPU, like oneDNN's.
 namespace qsweep {
 
-inline constexpr std::size_t winograd_tile = 4, winograd_taps = 5, winograd_points = 8;  ///< points = tile + taps − 1, along each side
+inline constexpr std::size_t winograd_tile = 4;
 
 /// A part of a mini-batch: `images` of `groups` channel blocks, cut into rows × columns tiles of 4 × 4 outputs.
-/// Transformed values are matrices, one for each of the 8 × 8 points: point p, tile t, channel c at p·stride + t·width + c.
+/// Transformed values are matrices, one for each of the (taps + 3)² points: point p, tile t, channel c at p·stride + t·width + c.
 struct WinogradShape {
-  std::size_t images, block;
+  std::size_t taps, images, block;          ///< taps: 3 or 5, of the window along each side
   std::size_t rows, columns;                ///< tiles of one image
   std::size_t height, width, before;        ///< of the input and its padding at the top and left
   std::size_t output_height, output_width;
@@ -29,7 +29,7 @@ struct ProductShape {
 };
 
 struct WinogradKernels {
-  /// v = Bᵀ x B of every tile; scratch: one padded plane, (4·rows + 4)·(4·columns + 4)·block floats, in all four
+  /// v = Bᵀ x B of every tile; scratch: one padded plane, (4·rows + taps − 1)·(4·columns + taps − 1)·block floats, in all four
   void (*input)(const WinogradShape&, const WinogradMatrices&, const float* x, float* v, float* scratch);
   /// y = Aᵀ m A + bias (bias [groups·block])
   void (*output)(const WinogradShape&, const WinogradMatrices&, const float* m, const float* bias, float* y);
@@ -37,9 +37,9 @@ struct WinogradKernels {
   void (*output_back)(const WinogradShape&, const WinogradMatrices&, const float* dy, float* z);
   /// dx = Σ over tiles of B dv Bᵀ
   void (*input_back)(const WinogradShape&, const WinogradMatrices&, const float* dv, float* dx, float* scratch);
-  /// u = G w Gᵀ of `block` filters side by side: w [25, block], u at point·stride
-  void (*filter)(std::size_t block, std::size_t stride, const float* w, float* u);
-  void (*filter_back)(std::size_t block, std::size_t stride, const float* du, float* dw);  ///< dw = Gᵀ du G
+  /// u = G w Gᵀ of `block` filters side by side: w [taps², block], u at point·stride
+  void (*filter)(std::size_t block, std::size_t taps, std::size_t stride, const float* w, float* u);
+  void (*filter_back)(std::size_t block, std::size_t taps, std::size_t stride, const float* du, float* dw);  ///< dw = Gᵀ du G
   void (*product)(const ProductShape&, const float* a, const float* b, float* c);
 };
 
