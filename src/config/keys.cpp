@@ -63,6 +63,18 @@ Domain real_list(std::string what) {
           }};
 }
 
+Domain integer_list(std::string what) {
+  return {std::move(what), [whole = integer(1, 4'000'000'000)](const std::string& text) {
+            std::vector<std::string> items;
+            for (const std::string& item : split_words(text)) {
+              items.push_back(whole.canonical(item));
+              if (items.size() > 1 && parse_real(items.back()) <= parse_real(items[items.size() - 2])) throw std::invalid_argument(text);
+            }
+            if (items.empty()) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
 /// `word` or what the domain allows.
 Domain word_or(std::string word, Domain domain) {
   return {word + " or " + domain.allowed, [=](const std::string& text) { return text == word ? text : domain.canonical(text); }};
@@ -201,12 +213,15 @@ std::vector<Key> make_keys() {
   add("optimizer.weight_decay", "λ: adds λ·w to the mean gradient", real(0, false), always("0"));
   add("optimizer.second_moment", "average, or the maximum that the theorems need", one_of({"average", "max"}), always("average"), second_moment, "optimizer.kind = rmsprop or adam");
   add("optimizer.projection", "r: weights are clipped to [−r, r] after each step", word_or("none", real(0, true)), default_projection);
+  add("optimizer.average", "decay of an average of the weights that is evaluated beside them; in iteration t at most (1+t)/(10+t)", word_or("none", real(0, true, 1)), always("none"), images, image_sets);
 
   add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
   add("run.epochs", "E, 0 = no such limit", real(0, false), always("0"), images, image_sets);
   add("run.patience", "stop when average_loss has not fallen for so many iterations, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
   add("run.seed", "key of all draws", integer(0, 9'007'199'254'740'992), always("1"));
   add("run.record_every", "iterations between points of a curve; auto: at most 2,000 points", word_or("auto", integer(1, 4'000'000'000)), always("auto"));
+  add("run.histograms", "iterations whose gradients are counted into a histogram for each layer, separated by spaces", word_or("none", integer_list("increasing iterations, separated by spaces")), always("none"), network,
+      "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
   add("run.evaluate_every", "iterations between evaluations on the test set, 0 = each epoch's end, end = once", word_or("end", integer(0, 4'000'000'000)), always("end"), images, image_sets);
   add("run.evaluate_train_every", "the same on the training set; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
 
@@ -292,12 +307,13 @@ Settings settings_of(Point effective) {
   if (s.workers.batch == 0) s.workers.batch = count("workers.total_batch") / s.workers.count;
   s.optimizer = {p.at("optimizer.kind"), p.at("optimizer.schedule"), p.at("optimizer.second_moment"), number("optimizer.learning_rate"),
                  number("optimizer.decay"), number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
-                 number("optimizer.epsilon"), number("optimizer.weight_decay"), list("optimizer.milestones"), optional_real("optimizer.projection")};
+                 number("optimizer.epsilon"), number("optimizer.weight_decay"), list("optimizer.milestones"), optional_real("optimizer.projection"), optional_real("optimizer.average")};
   s.run.iterations = count("run.iterations");
   s.run.patience = count("run.patience");
   s.run.seed = count("run.seed");
   s.run.epochs = number("run.epochs");
   s.run.record_every = count("run.record_every");
+  if (has("run.histograms")) s.run.histograms = list("run.histograms");
   s.run.evaluate_every = every("run.evaluate_every");
   s.run.evaluate_train_every = every("run.evaluate_train_every");
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};

@@ -53,6 +53,7 @@ struct Settings {
     double learning_rate = 0, decay = 0, momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
     std::vector<double> milestones;  ///< epochs
     std::optional<double> projection;
+    std::optional<double> average;   ///< decay of the average of weights; none: not kept
     bool has_second_moment() const { return kind == "rmsprop" || kind == "adam"; }
   } optimizer;
   struct Run {
@@ -60,6 +61,7 @@ struct Settings {
     double epochs = 0;
     std::uint64_t record_every = 0;                                   ///< 0 = auto
     std::optional<std::uint64_t> evaluate_every, evaluate_train_every;  ///< none: at the end only; 0: each epoch's end
+    std::vector<double> histograms;                                   ///< iterations
     double checkpoint_every = 0;                                      ///< seconds, 0 = never
   } run;
   struct Theory {

@@ -21,6 +21,9 @@ class Chain {
   }
   /// From now on counts the time of each layer, those of residual blocks one by one; nullptr: no more.
   void attach(LayerProfile* profile);
+  void tell_algorithms(std::vector<std::string>& told) const {
+    for (const auto& layer : layers_) layer->tell_algorithm(told);
+  }
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return layers_.empty() ? inputs_ : layers_.back()->outputs(); }
   void initialize(const Stream& draws, std::span<float> w) const;
@@ -55,6 +58,7 @@ class Residual final : public Layer {
   void initialize(const Stream& draws, std::span<float> w) const override { body_->initialize(draws, w); }
   void initialize_state(std::span<float> state) const override { body_->initialize_state(state); }
   void attach(LayerProfile* profile) override { body_->attach(profile); }
+  void tell_algorithm(std::vector<std::string>& told) const override { body_->tell_algorithms(told); }
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;

@@ -7,7 +7,7 @@
 namespace qsweep {
 
 Convolution::Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, const Initial& initial)
-    : input_(input), output_{outputs, window.outputs(input.height), window.outputs(input.width), channel_block()}, window_(window), has_bias_(bias), initial_(initial),
+    : name_(name), input_(input), output_{outputs, window.outputs(input.height), window.outputs(input.width), channel_block()}, window_(window), has_bias_(bias), initial_(initial),
       weight_(layout.dimension()) {
   weights_ = outputs * input.channels * window.size * window.size;
   bias_ = weight_ + weights_;

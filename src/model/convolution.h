@@ -25,7 +25,12 @@ class Convolution : public Layer {
   std::size_t outputs() const final { return output_.stored(); }
   void initialize(const Stream& draws, std::span<float> w) const final;
 
+  void tell_algorithm(std::vector<std::string>& told) const final { told.push_back(name_ + (is_winograd() ? " winograd" : " direct")); }
+
  protected:
+  virtual bool is_winograd() const = 0;
+
+  std::string name_;
   Image input_, output_;
   Window window_;
   bool has_bias_;
@@ -48,6 +53,7 @@ class LibraryConvolution final : public Convolution {
                 std::span<float> gradient) override;
 
  private:
+  bool is_winograd() const override;
   struct Weights;     ///< in the layouts of the kernels, shared by all sizes of mini-batch
   struct Primitives;  ///< of one size of mini-batch
   Primitives& primitives(std::size_t batch);

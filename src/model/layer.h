@@ -33,6 +33,8 @@ class Layer {
   virtual void initialize(const Stream& draws, std::span<float> w) const;
   virtual void initialize_state(std::span<float> state) const;
   virtual void attach(LayerProfile*) {}  ///< for layers made of layers
+  /// Adds "conv2 winograd" for each layer that had a choice of algorithms, as it chose in its last passes.
+  virtual void tell_algorithm(std::vector<std::string>&) const {}
   /// y [batch, outputs] from x [batch, inputs].
   virtual void forward(const Pass& pass, std::span<const float> x, std::span<float> y) = 0;
   /// From dy [batch, outputs]: the layer's part of `gradient` [d] and, unless dx is empty, dx [batch, inputs].

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/layout.h"
 
@@ -44,6 +46,8 @@ class Model {
     return none;
   }
   virtual void initialize_state(std::span<float>) const {}
+  /// Which algorithm each layer that has a choice took: "conv1 direct", "conv2 winograd".
+  virtual std::vector<std::string> algorithms() const { return {}; }
 };
 
 }  // namespace qsweep

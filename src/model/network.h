@@ -33,6 +33,11 @@ class Network final : public Model {
   const Layout& state_layout() const override { return state_layout_; }
   void initialize(std::uint64_t seed, std::span<float> w) const override;
   void initialize_state(std::span<float> state) const override { chain_.initialize_state(state); }
+  std::vector<std::string> algorithms() const override {
+    std::vector<std::string> told;
+    chain_.tell_algorithms(told);
+    return told;
+  }
   double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state = {}) override;
   double loss(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
   Evaluation evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;

@@ -128,7 +128,7 @@ std::string onednn_version() {
 
 struct LibraryConvolution::Primitives {
   Problem problem;
-  bool try_winograd;
+  bool try_winograd, is_winograd = false;
   Forward::primitive_desc description;
   Forward forward;
   std::optional<BackwardData> backward_data;
@@ -138,6 +138,7 @@ struct LibraryConvolution::Primitives {
 
   Primitives(const Problem& p, bool use_winograd) : problem(p), try_winograd(use_winograd) {
     if (try_winograd) description = p.forward(winograd);
+    is_winograd = static_cast<bool>(description);
     if (!description) description = p.forward(direct);
     forward = Forward(description);
     forward_weights.emplace(plain(), description.weights_desc());
@@ -176,6 +177,10 @@ LibraryConvolution::LibraryConvolution(Layout& layout, const std::string& name, 
     : Convolution(layout, name, input, outputs, window, bias, initial), kind_(kind), own_(std::make_unique<Weights>()) {}
 
 LibraryConvolution::~LibraryConvolution() = default;
+
+bool LibraryConvolution::is_winograd() const {
+  return std::ranges::any_of(own_->by_batch, [](const auto& of_batch) { return of_batch.second.is_winograd; });
+}
 
 LibraryConvolution::Primitives& LibraryConvolution::primitives(std::size_t batch) {
   const auto found = own_->by_batch.find(batch);

@@ -23,6 +23,7 @@ class WinogradConvolution final : public Convolution {
                 std::span<float> gradient) override;
 
  private:
+  bool is_winograd() const override { return true; }
   std::size_t in() const { return input_.groups() * input_.block; }  ///< channels with those that fill the last block
   std::size_t out() const { return output_.groups() * output_.block; }
   std::size_t rows() const { return (output_.height + 3) / 4; }

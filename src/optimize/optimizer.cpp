@@ -1,5 +1,6 @@
 #include "optimize/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -24,11 +25,23 @@ Optimizer::Optimizer(const Settings::Optimizer& settings, const Layout& layout, 
     : settings_(settings), layout_(layout), schedule_{settings.schedule, settings.learning_rate, settings.decay, {}} {
   for (const double epoch : settings.milestones) schedule_.milestones.push_back(iterations_of_epochs(epoch, iterations_per_epoch));
   for (const std::string& name : fields_of(settings.kind)) state_.push_back({name, std::vector<float>(layout.dimension())});
+  if (settings.average) state_.push_back({"average", std::vector<float>(layout.dimension())});
 }
 
 std::span<const float> Optimizer::second_moment() const {
-  if (!settings_.has_second_moment()) return {};
-  return state_.back().values;
+  return field("second_moment");
+}
+
+std::span<const float> Optimizer::average() const { return field("average"); }
+
+std::span<const float> Optimizer::field(const std::string& name) const {
+  const auto found = std::ranges::find(state_, name, &Field::name);
+  return found == state_.end() ? std::span<const float>() : std::span<const float>(found->values);
+}
+
+void Optimizer::begin(std::span<const float> weights) {
+  for (Field& field : state_)
+    if (field.name == "weights" || field.name == "average") std::ranges::copy(weights, field.values.begin());
 }
 
 void Optimizer::step(std::span<const float> gradient, std::uint64_t iteration) {
@@ -48,6 +61,9 @@ void Optimizer::step(std::span<const float> gradient, std::uint64_t iteration) {
     rule.bound = projected ? static_cast<float>(*settings_.projection) : std::numeric_limits<float>::infinity();
     update(tensor, rule, gradient);
   }
+  if (!settings_.average) return;
+  const double decay = std::min(*settings_.average, (1 + t) / (10 + t));
+  kernels().average(static_cast<float>(1 - decay), layout_.dimension(), state_.front().values.data(), state_.back().values.data());
 }
 
 void Optimizer::update(const Tensor& tensor, const UpdateRule& rule, std::span<const float> gradient) {

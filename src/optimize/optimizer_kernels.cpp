@@ -57,9 +57,13 @@ void adam(const UpdateRule& rule, std::size_t n, const float* __restrict gradien
   }
 }
 
+void average(float share, std::size_t n, const float* __restrict w, float* __restrict mean) {
+  for (std::size_t i = 0; i < n; ++i) mean[i] += share * (w[i] - mean[i]);
+}
+
 }  // namespace
 
 extern const OptimizerKernels optimizer_kernels;
-const OptimizerKernels optimizer_kernels = {sgd, momentum, nesterov, rmsprop, adam};
+const OptimizerKernels optimizer_kernels = {sgd, momentum, nesterov, rmsprop, adam, average};
 
 }  // namespace qsweep::QSWEEP_SIMD

@@ -19,6 +19,7 @@ struct OptimizerKernels {
   void (*nesterov)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* velocity);
   void (*rmsprop)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* v);
   void (*adam)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* m, float* v);
+  void (*average)(float share, std::size_t n, const float* w, float* average);  ///< a + share·(w − a)
 };
 
 namespace baseline { extern const OptimizerKernels optimizer_kernels; }

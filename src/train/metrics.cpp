@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/blocks.h"
+#include "train/histogram.h"
 
 namespace qsweep {
 namespace {
@@ -110,13 +111,29 @@ void Metrics::record_bounds() {
   }
 }
 
-void Metrics::record_evaluation(std::uint64_t t, std::optional<double> test_loss, std::optional<double> test_accuracy, std::optional<double> train_loss, std::optional<double> train_accuracy) {
+void Metrics::record_evaluation(std::uint64_t t, const EvaluationPoint& point) {
   const double absent = std::numeric_limits<double>::quiet_NaN();
   evaluation_iterations_.push_back(static_cast<std::int64_t>(t));
-  test_loss_.push_back(test_loss.value_or(absent));
-  test_accuracy_.push_back(test_accuracy.value_or(absent));
-  train_loss_.push_back(train_loss.value_or(absent));
-  train_accuracy_.push_back(train_accuracy.value_or(absent));
+  test_loss_.push_back(point.test ? point.test->loss : absent);
+  test_accuracy_.push_back(point.test ? point.test->accuracy : absent);
+  train_loss_.push_back(point.train ? point.train->loss : absent);
+  train_accuracy_.push_back(point.train ? point.train->accuracy : absent);
+  averaged_test_accuracy_.push_back(point.averaged_test ? point.averaged_test->accuracy : absent);
+}
+
+void Metrics::record_histogram(std::uint64_t t, std::span<const std::uint64_t> counts, std::span<const double> sigma) {
+  histogram_iterations_.push_back(static_cast<std::int64_t>(t));
+  histogram_counts_.insert(histogram_counts_.end(), counts.begin(), counts.end());
+  histogram_sigma_.insert(histogram_sigma_.end(), sigma.begin(), sigma.end());
+}
+
+void Metrics::write_histograms(Record& record) const {
+  const std::size_t points = histogram_iterations_.size(), layers = layers_.size();
+  if (points == 0) return;
+  record.datasets.push_back({"curves/histogram_iteration", "1", "iteration", {points}, histogram_iterations_});
+  record.datasets.push_back({"curves/gradient_histogram", "1", "elements of the gradient of all workers, by size in standard deviations", {points, layers, histogram_bins}, histogram_counts_,
+                             {{"layers", layers_}, {"first_edge", histogram_first}, {"bin_width", histogram_width}}});
+  record.datasets.push_back({"curves/gradient_sigma", "loss", "standard deviation of the gradient's elements, mean over workers", {points, layers}, histogram_sigma_, {{"layers", layers_}}});
 }
 
 void Metrics::write(Record& record, const std::optional<std::vector<double>>& hindsight_losses) const {
@@ -144,6 +161,7 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
     add("test_accuracy", "%", "test accuracy", test_accuracy_);
     add("train_loss", "loss", "training loss, whole set", train_loss_);
     add("train_accuracy", "%", "training accuracy", train_accuracy_);
+    add("averaged_test_accuracy", "%", "test accuracy of the averaged weights", averaged_test_accuracy_);
   }
   std::vector<Dataset> finals;
   for (const Dataset& d : record.datasets) {
@@ -156,13 +174,14 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
       continue;
     }
     finals.push_back({"final/" + name, d.unit, "final " + d.long_name, {}, std::vector<double>{values.back()}});
-    if (name == "test_accuracy") {
+    if (name == "test_accuracy" || name == "averaged_test_accuracy") {
       double best = values.back();
       for (const double value : values) best = std::isnan(best) || value > best ? value : best;
-      finals.push_back({"final/best_test_accuracy", d.unit, "best test accuracy", {}, std::vector<double>{best}});
+      finals.push_back({"final/best_" + name, d.unit, "best " + d.long_name, {}, std::vector<double>{best}});
     }
   }
   record.datasets.insert(record.datasets.end(), finals.begin(), finals.end());
+  write_histograms(record);
   if (!regret_) return;
   curves_.write("bound", bounds, record);
   for (const RegretMeter::Constant& constant : regret_->named_constants()) scalar("bound/" + constant.name, constant.unit, constant.long_name, constant.value);

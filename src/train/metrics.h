@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "base/layout.h"
 #include "config/settings.h"
 #include "theory/regret.h"
+#include "train/evaluation.h"
 #include "train/recorder.h"
 
 /// What a run measures of itself: curves over iterations and evaluations, and with theory.measure the regret and its bounds.
@@ -17,6 +19,11 @@ namespace qsweep {
 /// Mean over workers of what they reported in one iteration.
 struct RoundMeans {
   double loss = 0, full_precision_loss = 0, comparator_loss = 0, lipschitz = 0, clip_error = 0;
+};
+
+/// What an evaluation found, of the sets that it looked at.
+struct EvaluationPoint {
+  std::optional<Score> test, train, averaged_test;
 };
 
 class Metrics {
@@ -33,7 +40,11 @@ class Metrics {
   void record(std::uint64_t t, std::span<const double> ratios, std::span<const float> w, std::span<const float> quantized, double bits_up, double bits_down);
   /// The same on a rank that keeps no values: what is wanted next depends on how many points there are.
   void skip(std::uint64_t t) { curves_.begin(t); }
-  void record_evaluation(std::uint64_t t, std::optional<double> test_loss, std::optional<double> test_accuracy, std::optional<double> train_loss, std::optional<double> train_accuracy);
+  void record_evaluation(std::uint64_t t, const EvaluationPoint& point);
+  bool wants_histogram(std::uint64_t t) const { return std::ranges::find(settings_.run.histograms, static_cast<double>(t)) != settings_.run.histograms.end(); }
+  /// counts [weight tensors, bins] over all workers; sigma [weight tensors], mean over the workers.
+  void record_histogram(std::uint64_t t, std::span<const std::uint64_t> counts, std::span<const double> sigma);
+  const std::vector<std::string>& layers() const { return layers_; }  ///< those with weights
 
   bool measures_theory() const { return regret_ != nullptr; }
   /// Feeds the regret: w before the update, v after it.
@@ -47,6 +58,8 @@ class Metrics {
   void write(Record& record, const std::optional<std::vector<double>>& hindsight_losses) const;
 
  private:
+  void write_histograms(Record& record) const;
+
   const Settings& settings_;
   bool linear_;
   RoundMeans means_;
@@ -54,7 +67,9 @@ class Metrics {
   std::uint64_t best_iteration_ = 0;
   Recorder curves_;
   std::vector<std::int64_t> evaluation_iterations_;
-  std::vector<double> test_loss_, test_accuracy_, train_loss_, train_accuracy_;
+  std::vector<double> test_loss_, test_accuracy_, train_loss_, train_accuracy_, averaged_test_accuracy_;
+  std::vector<std::int64_t> histogram_iterations_, histogram_counts_;
+  std::vector<double> histogram_sigma_;
   std::vector<std::string> layers_;
   std::unique_ptr<RegretMeter> regret_;
   std::map<std::string, bool> bounds_defined_;  ///< some need rmsprop with η/√t, the printed one also uniform levels

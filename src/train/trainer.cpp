@@ -65,7 +65,7 @@ Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, co
   std::vector<float> w(model_->layout().dimension());
   model_->initialize(settings_.run.seed, w);
   if (initial) load(*initial, origin, w);
-  std::ranges::copy(exchange_->partition().slice(w, team_.rank()), optimizer_.weights().begin());
+  optimizer_.begin(exchange_->partition().slice(w, team_.rank()));
   if (settings_.data.synthetic_linear()) initial_ = w;
   if (copies_weights()) copy_of_weights_ = w;
   quantized_.quantize(owns_all() ? optimizer_.weights() : std::span<const float>(w), {});  // v = 0: uniform curvature
@@ -112,6 +112,7 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch) {
     if (!finite()) return finish(t, true);
     const bool last = is_last(t), recorded = metrics_.wants(t, last);
     if (recorded && !settings_.gradients.quantized()) workers_.measure_squared_norms();
+    if (metrics_.wants_histogram(t)) record_histogram(t);
     const std::span<const float> mean = average_gradient(t, recorded);  // (1/N) Σ_n Q_g(Clip(·))
     if (recorded) record(t);
     step(t, mean);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
@@ -211,13 +212,27 @@ void Trainer::evaluate(std::uint64_t t, bool last) {
   const Timed timed(watch_, Phase::evaluate);
   const Preprocessor& preprocessor = data_.preprocessor(settings_);
   const std::vector<float> state = mean_state();
-  const auto score = [&](const ImageSetView& images) { return qsweep::evaluate(*model_, quantized_.values(), state, images, preprocessor, team_); };
-  std::optional<Score> on_test, on_train;
-  if (test) on_test = score(data_.test(settings_));
-  if (train) on_train = score(data_.train(settings_));
-  const auto loss = [](const std::optional<Score>& s) { return s ? std::optional(s->loss) : std::nullopt; };
-  const auto accuracy = [](const std::optional<Score>& s) { return s ? std::optional(s->accuracy) : std::nullopt; };
-  if (team_.is_root()) metrics_.record_evaluation(t, loss(on_test), accuracy(on_test), loss(on_train), accuracy(on_train));
+  const auto score = [&](std::span<const float> weights, const ImageSetView& images) { return qsweep::evaluate(*model_, weights, state, images, preprocessor, team_); };
+  EvaluationPoint point;
+  if (test) point.test = score(quantized_.values(), data_.test(settings_));
+  if (train) point.train = score(quantized_.values(), data_.train(settings_));
+  if (test && settings_.optimizer.average) point.averaged_test = score(quantized_average(), data_.test(settings_));
+  if (team_.is_root()) metrics_.record_evaluation(t, point);
+}
+
+/// Q_w of the averaged weights with the curvature of now, on every rank. Its scales begin anew, so that they do not depend on when
+/// it was asked before. Collective.
+std::vector<float> Trainer::quantized_average() const {
+  std::vector<float> room, room_of_v, values(model_->layout().dimension());
+  const std::span<const float> average = whole(optimizer_.average(), room);
+  const std::span<const float> v = settings_.optimizer.has_second_moment() ? whole(optimizer_.second_moment(), room_of_v) : std::span<const float>();
+  if (team_.is_root()) {
+    QuantizedWeights quantized(settings_.weights, model_->layout());
+    quantized.quantize(average, v);
+    std::ranges::copy(quantized.values(), values.begin());
+  }
+  team_.broadcast(std::as_writable_bytes(std::span(values)));
+  return values;
 }
 
 /// Running statistics of batch norm: the mean over workers, added in order.

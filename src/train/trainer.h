@@ -41,7 +41,9 @@ class Trainer {
   std::span<const float> whole(std::span<const float> mine, std::vector<float>& room) const;
   bool copies_weights() const;
   bool owns_all() const { return exchange_->partition().is_whole(team_.rank()); }
+  std::vector<float> quantized_average() const;
   std::vector<double> norm_ratios();
+  void record_histogram(std::uint64_t t);
   std::vector<float> mean_state() const;
   Record finish(std::uint64_t t, bool diverged);
   void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;

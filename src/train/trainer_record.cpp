@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "results/weights.h"
+#include "train/histogram.h"
 #include "train/replay.h"
 #include "train/trainer.h"
 
@@ -47,6 +48,29 @@ std::vector<double> Trainer::norm_ratios() {
     for (std::size_t c = 0; c < columns; ++c) mean[c] += all[n * columns + c];
   for (double& value : mean) value /= static_cast<double>(settings_.workers.count);
   return mean;
+}
+
+/// How the workers' gradients, before clipping and quantizing, are spread over each weight tensor.
+void Trainer::record_histogram(std::uint64_t t) {
+  const Timed timed(watch_, Phase::output);
+  std::vector<std::uint64_t> counts;
+  std::vector<double> mine;  // σ [my workers, weight tensors]
+  const std::size_t layers = metrics_.layers().size();
+  counts.resize(layers * histogram_bins);
+  for (std::size_t i = 0; i < block_.count; ++i) {
+    std::size_t layer = 0;
+    for (const Tensor& tensor : model_->layout().tensors()) {
+      if (!tensor.is_weight) continue;
+      const std::span<const float> g = std::span<const float>(workers_.gradients()[i]).subspan(tensor.offset, tensor.size);
+      mine.push_back(statistics(g).deviation());
+      count_into_histogram(g, mine.back(), std::span(counts).subspan(histogram_bins * layer++, histogram_bins));
+    }
+  }
+  team_.sum(counts);
+  std::vector<double> all(settings_.workers.count * layers), sigma(layers, 0.0);
+  gather_from_workers(mine, layers, all);
+  for (std::size_t i = 0; i < all.size(); ++i) sigma[i % layers] += all[i] / static_cast<double>(settings_.workers.count);
+  if (team_.is_root()) metrics_.record_histogram(t, counts, sigma);
 }
 
 void Trainer::record(std::uint64_t t) {
@@ -119,6 +143,7 @@ void Trainer::describe_runtime(const std::vector<double>& all, std::size_t colum
     scalar(fmt::format("runtime/{}", phase_names[i]), "s", fmt::format("time in {}", phase_names[i]), seconds[i]);
   }
   scalar("runtime/total", "s", "time of the run", total);
+  if (const std::vector<std::string> algorithms = model_->algorithms(); !algorithms.empty()) record.groups["runtime"]["algorithms"] = algorithms;
   const double samples = static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t);
   scalar("runtime/samples_per_second", "1/s", "training samples per second", samples / training);
   std::vector<std::int64_t> bytes, messages;

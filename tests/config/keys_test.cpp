@@ -324,6 +324,8 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"optimizer.weight_decay", "9"},
                                                                    {"optimizer.second_moment", "max"},
                                                                    {"optimizer.projection", "9"},
+                                                                   {"optimizer.average", "0.9"},
+                                                                   {"run.histograms", "3 9"},
                                                                    {"run.iterations", "9"},
                                                                    {"run.epochs", "9"},
                                                                    {"run.patience", "9"},
@@ -341,14 +343,14 @@ TEST(Keys, every_key_reaches_the_settings) {
     };
     out << s.data.set << ';' << s.data.dir << ';' << s.data.limit << ';' << s.data.shuffle << ';' << s.data.crop << ';'
         << s.data.augment << ';' << s.data.normalize << ';';
-    list(s.data.mean), list(s.data.std), list(s.optimizer.milestones);
+    list(s.data.mean), list(s.data.std), list(s.optimizer.milestones), list(s.run.histograms);
     out << s.model.kind << ';' << s.model.activation << ';' << s.model.initial << ';' << s.model.dimension << ';'
         << s.model.l2.value_or(-1) << ';' << s.model.batch_norm << ';' << s.model.dropout << ';' << s.model.convolution << ';' << s.weights.quantizer << ';' << s.weights.alpha_rule << ';' << s.gradients.quantizer
         << ';' << s.gradients.scale << ';' << s.gradients.clip.value_or(-1) << ';' << s.workers.count << ';' << s.workers.batch
         << ';' << s.workers.exchange << ';' << s.optimizer.kind << ';' << s.optimizer.schedule << ';' << s.optimizer.second_moment
         << ';' << s.optimizer.learning_rate << ';' << s.optimizer.decay << ';' << s.optimizer.momentum << ';' << s.optimizer.beta1
         << ';' << s.optimizer.beta2 << ';' << s.optimizer.epsilon << ';' << s.optimizer.weight_decay << ';'
-        << s.optimizer.projection.value_or(-1) << ';' << s.run.iterations << ';' << s.run.patience << ';' << s.run.seed << ';'
+        << s.optimizer.projection.value_or(-1) << ';' << s.optimizer.average.value_or(-1) << ';' << s.run.iterations << ';' << s.run.patience << ';' << s.run.seed << ';'
         << s.run.epochs << ';' << s.run.record_every << ';' << s.run.evaluate_every.value_or(77) << ';'
         << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight;
     return out.str();

@@ -169,6 +169,26 @@ TEST(Convolution, repeats_its_bits_after_another_batch) {
   }
 }
 
+TEST(Convolution, tells_the_algorithm_that_it_chose) {
+  const auto told = [](const Image& input, std::size_t outputs, const Window& window, ConvolutionKind kind) {
+    Layout layout;
+    const auto layer = make_convolution(layout, "conv7", input, outputs, window, false, kind);
+    const std::vector<float> x(input.stored()), w(layout.dimension()), dy(layer->outputs());
+    const Passed passed(*layer, 1, w, x, dy);
+    std::vector<std::string> all;
+    layer->tell_algorithm(all);
+    return all;
+  };
+  using Told = std::vector<std::string>;
+  const Window five{5, 1, 2, 2}, three{3, 1, 1, 1};
+  for (const auto kind : {ConvolutionKind::automatic, ConvolutionKind::winograd}) EXPECT_EQ(told(blocked(16, 8, 8), 16, five, kind), Told{"conv7 winograd"});
+  EXPECT_EQ(told(blocked(16, 8, 8), 16, five, ConvolutionKind::direct), Told{"conv7 direct"});
+  EXPECT_EQ(told(blocked(16, 8, 8), 16, three, ConvolutionKind::automatic), Told{"conv7 winograd"});
+  EXPECT_EQ(told(blocked(3, 8, 8), 16, three, ConvolutionKind::automatic), Told{"conv7 direct"}) << "too few channels to pay";
+  EXPECT_EQ(told({3, 8, 8, 1}, 16, five, ConvolutionKind::winograd), Told{"conv7 direct"}) << "the network's input is not in blocks";
+  EXPECT_EQ(told(blocked(16, 8, 8), 16, {3, 2, 1, 1}, ConvolutionKind::winograd), Told{"conv7 direct"}) << "stride 2";
+}
+
 TEST(Window, same_is_that_of_tensorflow) {
   for (const auto& [size, stride, inputs, before, after, outputs] : {std::tuple{3U, 2U, 24U, 0U, 1U, 12U}, {3U, 2U, 12U, 0U, 1U, 6U}, {3U, 2U, 7U, 1U, 1U, 4U}, {5U, 1U, 9U, 2U, 2U, 9U}, {2U, 2U, 5U, 0U, 1U, 3U}}) {
     const Window w = Window::same(size, stride, inputs);

@@ -282,6 +282,30 @@ TEST(Schedule, a_milestone_is_the_end_of_its_epoch) {
     EXPECT_EQ(optimizer.learning_rate(t), rate) << t;
 }
 
+TEST(Optimizer, the_average_follows_the_weights_and_nothing_follows_it) {
+  const Layout layout = layout_of(7);
+  Settings::Optimizer with = settings("adam");
+  with.average = 0.9;
+  Optimizer averaging(with, layout, 1), plain(settings("adam"), layout, 1);
+  const std::vector<float> w = gradient_of(10, 77);
+  averaging.begin(w), plain.begin(w);
+  std::vector<double> expected(w.begin(), w.end());
+  EXPECT_TRUE(plain.average().empty());
+  EXPECT_EQ(std::vector<float>(averaging.average().begin(), averaging.average().end()), w);
+  for (std::uint32_t t = 1; t <= 200; ++t) {  // from t = 81 on the decay is the one that was asked for
+    const std::vector<float> g = gradient_of(10, t);
+    averaging.step(g, t), plain.step(g, t);
+    const double decay = std::min(0.9, (1.0 + t) / (10.0 + t));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      expected[i] = decay * expected[i] + (1 - decay) * double{averaging.weights()[i]};
+      // Each step rounds to within 2⁻²³ of values below 40 and keeps at most .9 of the error: in all ten times that.
+      ASSERT_TRUE(std::abs(expected[i] - double{averaging.average()[i]}) <= 10 * 3 * 40 * 0x1p-23) << t << " " << i;
+    }
+  }
+  EXPECT_TRUE(std::ranges::equal(averaging.weights(), plain.weights()));
+  EXPECT_TRUE(std::ranges::equal(averaging.second_moment(), plain.second_moment()));
+}
+
 /// The same state before one call of each kernel.
 struct State {
   std::vector<float> g, w, a, b;
@@ -310,12 +334,13 @@ bool same(const std::vector<float>& x, const std::vector<float>& y) {
 }
 
 std::vector<State> results(const OptimizerKernels& k, const UpdateRule& rule, std::size_t n) {
-  std::vector<State> all(5, state_of(n));
+  std::vector<State> all(6, state_of(n));
   k.sgd(rule, n, all[0].g.data(), all[0].w.data());
   k.momentum(rule, n, all[1].g.data(), all[1].w.data(), all[1].a.data());
   k.nesterov(rule, n, all[2].g.data(), all[2].w.data(), all[2].a.data());
   k.rmsprop(rule, n, all[3].g.data(), all[3].w.data(), all[3].b.data());
   k.adam(rule, n, all[4].g.data(), all[4].w.data(), all[4].a.data(), all[4].b.data());
+  k.average(0.1F, n, all[5].g.data(), all[5].w.data());
   return all;
 }
 

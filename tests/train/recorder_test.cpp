@@ -182,9 +182,9 @@ TEST(Metrics, patience_counts_iterations_since_the_average_last_fell) {
 TEST(Metrics, evaluations_keep_their_iterations_and_the_best_accuracy) {
   const Settings s = settings({{"data.set", "mnist"}, {"model.kind", "mlp"}, {"run.iterations", "30"}});
   Metrics metrics(s, mlp_layout(), 30);
-  metrics.record_evaluation(10, 0.5, 90.0, std::nullopt, std::nullopt);
-  metrics.record_evaluation(20, 0.4, 95.0, std::nullopt, std::nullopt);
-  metrics.record_evaluation(30, 0.6, 93.0, 0.1, 99.0);
+  metrics.record_evaluation(10, {.test = Score{0.5, 90}, .train = {}, .averaged_test = Score{0.7, 91}});
+  metrics.record_evaluation(20, {.test = Score{0.4, 95}, .train = {}, .averaged_test = Score{0.6, 96}});
+  metrics.record_evaluation(30, {.test = Score{0.6, 93}, .train = Score{0.1, 99}, .averaged_test = Score{0.5, 95}});
   Record record;
   metrics.write(record, std::nullopt);
   EXPECT_EQ(std::get<std::vector<std::int64_t>>(record.find("curves/evaluation_iteration")->values),
@@ -197,7 +197,7 @@ TEST(Metrics, evaluations_keep_their_iterations_and_the_best_accuracy) {
   ASSERT_EQ(train.size(), 3U);
   EXPECT_TRUE(std::isnan(train[0]) && std::isnan(train[1]) && train[2] == 0.1);
   Metrics never(s, mlp_layout(), 30);
-  never.record_evaluation(30, 0.6, 93.0, std::nullopt, std::nullopt);
+  never.record_evaluation(30, {.test = Score{0.6, 93}, .train = {}, .averaged_test = {}});
   Record without;
   never.write(without, std::nullopt);
   EXPECT_EQ(without.find("curves/train_loss"), nullptr) << "what was never measured is absent";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "train/runs.h"
 
@@ -65,6 +66,30 @@ TEST_F(TrainerTest, networks_have_the_same_bits_on_any_ranks_and_exchange) {
                                   {"gradients.clip", "3"},
                                   {"run.evaluate_train_every", "end"}}));
   expect_same_bits(joined(mlp(), {{"model.activation", "tanh"}, {"workers.count", "2"}, {"model.l2", "0.001"}}));
+}
+
+TEST_F(TrainerTest, convolutional_networks_have_the_same_bits_on_any_ranks_and_exchange) {
+  const Point few = joined(mlp(), {{"data.limit", "40"}, {"run.epochs", "0"}, {"run.iterations", "3"}, {"workers.batch", "4"}, {"weights.quantizer", "laq3"}, {"gradients.quantizer", "sq2"}});
+  expect_same_bits(joined(few, {{"model.kind", "cifarnet"}, {"data.augment", "crop24_flip_colour"}, {"gradients.clip", "3"}}));
+  Point batch_norm = joined(few, {{"model.kind", "resnet20"}, {"model.batch_norm", "affine"}, {"data.augment", "pad4_crop_flip"}});
+  batch_norm.erase("model.dimension");
+  expect_same_bits(batch_norm);
+}
+
+TEST_F(TrainerTest, averages_and_histograms_have_the_same_bits_on_any_ranks_and_exchange) {
+  const Point given = joined(mlp(), {{"weights.quantizer", "laq3"}, {"gradients.quantizer", "sq2"}, {"optimizer.kind", "adam"}, {"optimizer.average", "0.9"}, {"run.histograms", "1 4 1000"}});
+  expect_same_bits(given);
+  const auto record = on_root(settings_with(given), world, *data);
+  if (!record) return;
+  EXPECT_EQ(curve(*record, "curves/averaged_test_accuracy").size(), curve(*record, "curves/test_accuracy").size());
+  EXPECT_NE(curve(*record, "curves/averaged_test_accuracy"), curve(*record, "curves/test_accuracy"));
+  EXPECT_EQ(index(*record, "curves/histogram_iteration"), (std::vector<std::int64_t>{1, 4})) << "T is below 1000";
+  const Dataset& histogram = *record->find("curves/gradient_histogram");
+  EXPECT_EQ(histogram.shape, (std::vector<std::size_t>{2, 2, 160}));
+  const auto& counts = std::get<std::vector<std::int64_t>>(histogram.values);
+  const std::int64_t weights = 9 * 3 * 32 * 32, workers = 3;
+  EXPECT_EQ(std::accumulate(counts.begin(), counts.begin() + 160, std::int64_t{0}), workers * weights) << "every element of every worker is counted";
+  for (const double sigma : curve(*record, "curves/gradient_sigma")) EXPECT_GT(sigma, 0);
 }
 
 TEST_F(TrainerTest, scales_of_their_own_need_a_server_and_do_not_see_the_ranks) {
