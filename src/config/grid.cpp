@@ -134,13 +134,10 @@ void Grid::check(const RunPlan& run, const Settings& settings, const Experiment&
 std::uint32_t Grid::add(RunPlan run, Point effective, const Experiment& e, const std::function<std::string(const std::string&)>& content_hash) {
   const Settings settings = settings_of(std::move(effective));
   check(run, settings, e);
-  if (!run.reference && !settings.model.initial.empty()) {
-    Point identity = settings.point;
-    identity["model.initial"] = "content " + content_hash(settings.model.initial);
-    run.id = short_hash(identity_text(identity));
-  } else {
-    run.id = short_hash(identity_text(settings.point));
-  }
+  Point identity = settings.point;  // files count by their content
+  if (!run.reference && !settings.model.initial.empty()) identity["model.initial"] = "content " + content_hash(settings.model.initial);
+  if (settings.problem.from_file()) identity["problem.start"] = "content " + content_hash(settings.problem.start);
+  run.id = short_hash(identity_text(identity));
   const auto place = std::lower_bound(by_id_.begin(), by_id_.end(), run.id, [](const auto& entry, const std::string& id) { return entry.first < id; });
   if (place != by_id_.end() && place->first == run.id) return place->second;
   const auto index = static_cast<std::uint32_t>(runs_.size());

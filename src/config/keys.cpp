@@ -98,6 +98,38 @@ bool is(const Point& p, const char* key, std::initializer_list<const char*> valu
   return std::any_of(values.begin(), values.end(), [&](const char* v) { return p.at(key) == v; });
 }
 
+/// m numbers of any sign separated by spaces, or one of the words.
+Domain words_or_reals(std::vector<std::string> words, const std::string& numbers) {
+  return {fmt::format("{}, or {}", fmt::join(words, ", "), numbers), [words = std::move(words)](const std::string& text) {
+            if (std::ranges::find(words, text) != words.end()) return text;
+            std::vector<std::string> items;
+            for (const double value : parse_reals(text)) items.push_back(format_real(value));
+            if (items.empty()) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
+/// FIRST:STEP:LAST, with 0 ≤ FIRST ≤ LAST and at most 10,000 values.
+Domain steps_or_none() {
+  return {"none, or FIRST:STEP:LAST with 0 ≤ FIRST ≤ LAST, STEP > 0 and at most 10,000 values", [](const std::string& text) {
+            if (text == "none") return text;
+            std::vector<double> x;
+            for (const std::string& part : split(text, ':')) x.push_back(parse_real(part));
+            if (x.size() != 3 || !(x[0] >= 0) || !(x[1] > 0) || !(x[2] >= x[0]) || (x[2] - x[0]) / x[1] > 9'999.5) throw std::invalid_argument(text);
+            return fmt::format("{}:{}:{}", format_real(x[0]), format_real(x[1]), format_real(x[2]));
+          }};
+}
+
+bool two_layer(const Point& p) { return is(p, "experiment.method", {"coarse_gradient"}); }
+
+/// Of the keys of all methods those that mean something to coarse_gradient; its own apply to nothing else.
+bool means_something_to_two_layer(const std::string& key) {
+  static const std::vector<std::string> shared = {"experiment.name",     "experiment.method",  "model.dimension",   "gradients.quantizer",     "gradients.clip", "gradients.scale",
+                                                  "workers.count",       "workers.exchange",   "activations.ste",   "optimizer.learning_rate", "run.iterations", "run.seed",
+                                                  "run.record_every"};
+  return key == "data.samples" || key == "model.rows" || key.starts_with("problem.") || std::ranges::find(shared, key) != shared.end();
+}
+
 bool images(const Point& p) { return !is(p, "data.set", {"synthetic_linear"}); }
 /// The network of a point; none for the linear model.
 const NetworkInfo* network_of(const Point& p) { return find_network(p.at("model.kind")); }
@@ -144,7 +176,7 @@ std::vector<Key> make_keys() {
   };
   const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10 or synthetic_images";
   add("experiment.name", "names the folder of results and the figure", any_text(), always("experiment"));
-  add("experiment.method", "what is trained", one_of({"distributed"}), always("distributed"));
+  add("experiment.method", "what is trained", one_of({"distributed", "coarse_gradient"}), always("distributed"));
 
   add("data.set", "training data", one_of({"synthetic_linear", "synthetic_images", "mnist", "fashion_mnist", "cifar10"}), always("synthetic_linear"));
   add("data.dir", "folder of the data files; auto: $QSWEEP_DATA, else ./data", any_text(), always("auto"),
@@ -155,6 +187,8 @@ std::vector<Key> make_keys() {
   add("data.crop", "24: centre crop where not augmenting", one_of({"none", "24"}),
       [](const Point& p) { return std::string(is(p, "data.augment", {"crop24_flip_colour"}) ? "24" : "none"); }, images, image_sets);
   add("data.normalize", "none = pixels/255", one_of({"none", "mean", "standard", "image"}), always("none"), images, image_sets);
+  const std::string coarse = "experiment.method = coarse_gradient";
+  add("data.samples", "samples of each start, drawn once, or the whole population", word_or("population", integer(1, 1'000'000'000)), always("population"), two_layer, coarse);
   const auto standard = [](const Point& p) { return is(p, "data.normalize", {"standard"}); };
   add("data.mean", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
   add("data.std", "per channel, of pixels/255", word_or("exact", real_list("numbers, one per channel")), always("exact"), standard, "data.normalize = standard");
@@ -166,8 +200,8 @@ std::vector<Key> make_keys() {
   const auto has_dropout = [](const NetworkInfo& info) { return info.dropout >= 0; };
   const auto convolves = [](const NetworkInfo& info) { return info.convolves; };
   add("model.kind", "network", one_of(model_kinds()), always("linear"));
-  add("model.dimension", "d: weights of the linear model, hidden units of the mlp, channels of cifarnet", integer(1, 100'000'000),
-      [](const Point& p) { return network_of(p) == nullptr ? std::string("256") : std::to_string(network_of(p)->dimension.value_or(0)); },
+  add("model.dimension", "d: weights of the linear model, hidden units of the mlp, channels of cifarnet; n, columns of the two-layer model's input", integer(1, 100'000'000),
+      [](const Point& p) { return two_layer(p) ? std::string("5") : network_of(p) == nullptr ? std::string("256") : std::to_string(network_of(p)->dimension.value_or(0)); },
       [=](const Point& p) { return !network(p) || has_width(*network_of(p)); }, kinds_where(has_width, {"linear"}));
   add("model.initial", "initial weights: none (drawn), FILE.h5 or FILE.h5:RUN_ID", any_text(), always("none"));
   add("model.activation", "between the layers", one_of({"relu", "tanh"}), [=](const Point& p) { return network(p) ? network_of(p)->activation : std::string("relu"); }, network,
@@ -179,9 +213,12 @@ std::vector<Key> make_keys() {
   add("model.convolution", "algorithm of 3×3 convolutions; auto: what measures faster, winograd: everywhere", one_of({"auto", "direct", "winograd"}), always("auto"),
       network_where(convolves), kinds_where(convolves));
   add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
+  add("model.rows", "m: rows of the input, second-layer weights of the two-layer model", integer(1, 100'000), always("5"), two_layer, coarse);
 
   add("weights.quantizer", "Q_w", one_of(weight_quantizers()), always("fp"));
   add("weights.alpha_rule", "how the scale α is refitted", one_of({"exact", "released"}), always("exact"), has_inner_levels, "weights.quantizer = laq3 … laq8 or log3 … log8");
+
+  add("activations.ste", "straight-through estimator of the quantized activation", one_of({"identity", "relu", "clipped_relu"}), always("clipped_relu"), two_layer, coarse);
 
   const auto quantized_gradients = [](const Point& p) { return !is(p, "gradients.quantizer", {"fp"}); };
   add("gradients.quantizer", "Q_g", one_of(numbered({"fp"}, "sq")), always("fp"));
@@ -230,6 +267,31 @@ std::vector<Key> make_keys() {
   add("theory.comparator", "u in the regret: w*, or the best fixed w in the box in hindsight", one_of({"w_star", "hindsight"}), always("w_star"),
       [](const Point& p) { return is(p, "theory.measure", {"true"}); }, "theory.measure = true");
 
+  const auto chosen_point = [](const Point& p) { return is(p, "problem.start", {"global", "spurious", "saddle"}); };
+  const auto drawn_start = [=](const Point& p) { return is(p, "problem.start", {"random", "theorem2"}) || chosen_point(p); };
+  const std::string needs_point = "problem.start = global, spurious or saddle", needs_drawn = "problem.start = random, theorem2, global, spurious or saddle";
+  add("problem.starts", "S, starting points of one run", integer(1, 10'000'000), always("1"), two_layer, coarse);
+  add("problem.start", "v⁰ and w⁰: random, random where Theorem 2 holds, at a critical point, or of a results file (FILE.h5 or FILE.h5:RUN_ID; its v_star, w_star, v_0, w_0)",
+      {"random, theorem2, global, spurious, saddle, or a file", any_text().canonical}, always("random"), two_layer, coarse);
+  add("problem.target", "v*: gaussian; spurious: gaussian, such that a spurious minimum exists; or its values", words_or_reals({"gaussian", "spurious"}, "m numbers separated by spaces"),
+      always("gaussian"), drawn_start, needs_drawn);
+  add("problem.target_norm", "‖v*‖, none: as it comes", word_or("none", real(0, true)), always("none"), drawn_start, needs_drawn);
+  add("problem.shared", "what all starts have in common: nothing, v* and w*, or also v⁰ and w⁰ (then they differ by their samples)", one_of({"none", "target", "start"}), always("none"), drawn_start, needs_drawn);
+  add("problem.w_norm", "‖w⁰‖", real(0, true), always("5"), drawn_start, needs_drawn);
+  add("problem.v_offset", "length of a random vector added to the critical point's v", real(0, false), always("0"), chosen_point, needs_point);
+  add("problem.angle_offset", "angle in rad by which w⁰ is turned from the critical point's, in a random plane", real(0, false, 3.1415926535897936), always("0"), chosen_point, needs_point);
+  add("problem.line", "step sizes η at which the loss after the first step is measured: FIRST:STEP:LAST", steps_or_none(), always("none"), two_layer, coarse);
+
+  for (Key& key : all) {
+    if (means_something_to_two_layer(key.name)) continue;
+    key.applies = [applies = key.applies](const Point& p) { return !two_layer(p) && (!applies || applies(p)); };
+    if (key.needs.empty()) key.needs = "experiment.method = distributed";
+  }
+  for (Key& key : all) {
+    if (!key.name.starts_with("gradients.") && !key.name.starts_with("workers.")) continue;
+    key.applies = [applies = key.applies](const Point& p) { return !(two_layer(p) && is(p, "data.samples", {"population"})) && (!applies || applies(p)); };
+    if (key.needs.empty()) key.needs = "data.samples other than population, where experiment.method = coarse_gradient";
+  }
   for (Key& key : all) key.decides_result = key.name != "experiment.name" && key.name != "data.dir";
   return all;
 }
@@ -281,6 +343,33 @@ std::string short_hash(const std::string& text) {
   return hex;
 }
 
+namespace {
+
+Settings::Problem problem_of(const Point& p) {
+  Settings::Problem problem;
+  if (!two_layer(p)) return problem;
+  const auto number = [&](const char* key) { return p.at(key) == meaningless || p.at(key) == "none" ? 0.0 : parse_real(p.at(key)); };
+  const auto count = [&](const char* key) { return static_cast<std::size_t>(number(key)); };
+  problem.rows = count("model.rows");
+  problem.samples = is(p, "data.samples", {"population"}) ? 0 : count("data.samples");
+  problem.starts = count("problem.starts");
+  problem.target = p.at("problem.target");
+  problem.shared = p.at("problem.shared");
+  problem.start = p.at("problem.start");
+  if (!is(p, "problem.target", {"gaussian", "spurious", meaningless})) problem.target_values = parse_reals(problem.target);
+  if (number("problem.target_norm") > 0) problem.target_norm = number("problem.target_norm");
+  problem.w_norm = number("problem.w_norm");
+  problem.v_offset = number("problem.v_offset");
+  problem.angle_offset = number("problem.angle_offset");
+  if (is(p, "problem.line", {"none"})) return problem;
+  const std::vector<std::string> line = split(p.at("problem.line"), ':');
+  const double first = parse_real(line[0]), step = parse_real(line[1]), last = parse_real(line[2]);
+  for (std::size_t i = 0; first + static_cast<double>(i) * step <= last + step / 2; ++i) problem.line.push_back(first + static_cast<double>(i) * step);
+  return problem;
+}
+
+}  // namespace
+
 Settings settings_of(Point effective) {
   const Point& p = effective;
   const auto has = [&](const char* key) { return p.at(key) != meaningless && p.at(key) != "none" && p.at(key) != "auto"; };
@@ -304,7 +393,9 @@ Settings settings_of(Point effective) {
   s.weights = {p.at("weights.quantizer"), p.at("weights.alpha_rule")};
   s.gradients = {p.at("gradients.quantizer"), p.at("gradients.scale"), optional_real("gradients.clip")};
   s.workers = {count("workers.count"), count("workers.batch"), p.at("workers.exchange")};
+  s.workers.count = std::max<std::size_t>(1, s.workers.count);  // without a meaning there is one
   if (s.workers.batch == 0) s.workers.batch = count("workers.total_batch") / s.workers.count;
+  s.activations.ste = p.at("activations.ste");
   s.optimizer = {p.at("optimizer.kind"), p.at("optimizer.schedule"), p.at("optimizer.second_moment"), number("optimizer.learning_rate"),
                  number("optimizer.decay"), number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
                  number("optimizer.epsilon"), number("optimizer.weight_decay"), list("optimizer.milestones"), optional_real("optimizer.projection"), optional_real("optimizer.average")};
@@ -317,12 +408,14 @@ Settings settings_of(Point effective) {
   s.run.evaluate_every = every("run.evaluate_every");
   s.run.evaluate_train_every = every("run.evaluate_train_every");
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
+  s.problem = problem_of(p);
   s.point = std::move(effective);
   return s;
 }
 
 std::optional<Conflict> find_conflict(const Settings& s) {
   const auto& p = s.point;
+  if (two_layer(p)) return find_two_layer_conflict(s);
   const bool grey = s.data.set == "mnist" || s.data.set == "fashion_mnist";
   const NetworkInfo* network = find_network(s.model.kind);
   if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear"};

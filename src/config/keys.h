@@ -45,5 +45,6 @@ struct Conflict {
   std::string key, reason;
 };
 std::optional<Conflict> find_conflict(const Settings&);
+std::optional<Conflict> find_two_layer_conflict(const Settings&);  ///< of method = coarse_gradient
 
 }  // namespace qsweep

@@ -24,6 +24,7 @@ struct Settings {
     std::string crop, augment, normalize;
     std::vector<double> mean, std;
     bool synthetic_linear() const { return set == "synthetic_linear"; }
+    bool none() const { return set == meaningless; }  ///< the two-layer model draws its own
   } data;
   struct Model {
     std::string kind, activation, initial;  ///< initial empty: drawn
@@ -43,6 +44,9 @@ struct Settings {
     bool shared_scale() const { return scale != "worker"; }
     int bits() const { return quantized() ? std::stoi(quantizer.substr(2)) : 32; }
   } gradients;
+  struct Activations {
+    std::string ste;  ///< straight-through estimator
+  } activations;
   struct Workers {
     std::size_t count = 1;  ///< N
     std::size_t batch = 0;  ///< B, per worker
@@ -67,6 +71,16 @@ struct Settings {
   struct Theory {
     bool measure = false, hindsight = false;
   } theory;
+  struct Problem {  ///< of the two-layer model (method coarse_gradient)
+    std::size_t rows = 0, samples = 0, starts = 0;  ///< m; N, 0 = population; S
+    std::string target, shared, start;
+    std::vector<double> target_values;              ///< of v*, where they are given
+    std::optional<double> target_norm;
+    double w_norm = 0, v_offset = 0, angle_offset = 0;
+    std::vector<double> line;                       ///< step sizes
+    bool at_critical_point() const { return start == "global" || start == "spurious" || start == "saddle"; }
+    bool from_file() const { return !start.empty() && start != meaningless && start != "random" && start != "theorem2" && !at_critical_point(); }
+  } problem;
 };
 
 }  // namespace qsweep

@@ -160,6 +160,14 @@ std::vector<std::string> dataset_paths(const Reader& file, const std::string& gr
   return paths;
 }
 
+std::map<std::string, Dataset> read_problem(const std::filesystem::path& path, const std::string& id) {
+  const Reader file = open_results(path, false);
+  const std::string group = "/runs/" + choose_run(file, id) + "/problem";
+  std::map<std::string, Dataset> problem;
+  for (const std::string& name : dataset_paths(file, group)) problem.emplace(name, file.dataset(group, name));
+  return problem;
+}
+
 std::map<std::string, Weights> read_weights(const std::filesystem::path& path, const std::string& id) {
   const Reader file = open_results(path, false);
   const std::string group = "/runs/" + choose_run(file, id) + "/final/weights";

@@ -38,6 +38,9 @@ struct Weights {
 /// have no more than the attribute `format` and these datasets.
 std::map<std::string, Weights> read_weights(const std::filesystem::path&, const std::string& id = "");
 
+/// /runs/<id>/problem by name ("v_star"). Without an id the file must hold one run. Also of files made by hand, as read_weights.
+std::map<std::string, Dataset> read_problem(const std::filesystem::path&, const std::string& id = "");
+
 /// Opens a file that is qsweep's and of this version. `versioned`: a file without format_version is refused too. `verify`: compare
 /// the checksum.
 Reader open_results(const std::filesystem::path&, bool versioned = true, bool verify = true);

@@ -25,6 +25,8 @@ constexpr Quantity quantities[] = {{"final/average_loss", "average loss", false,
                                    {"final/average_full_precision_loss", "average full-precision loss", false, 8},
                                    {"final/full_precision_loss", "full-precision loss", false, 6},
                                    {"final/train_loss", "training-set loss", false, 9},
+                                   {"final/share_global", "at global minimum", true, 2},
+                                   {"final/share_spurious", "at spurious minimum", false, 3},
                                    {"final/test_accuracy", "test accuracy", true, 3},
                                    {"final/best_test_accuracy", "best test accuracy", true, 6}};
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "train/coarse_gradient.h"
 #include "train/trainer.h"
 
 namespace qsweep {
@@ -10,6 +11,7 @@ namespace qsweep {
 const std::vector<Method>& methods() {
   static const std::vector<Method> table = {
       {"distributed", train_distributed, distributed_cost, [](const Settings& s) { return s.workers.count; }},
+      {"coarse_gradient", train_coarse_gradient, coarse_gradient_cost, coarse_gradient_parts},
   };
   return table;
 }

@@ -229,6 +229,7 @@ std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::
   std::map<std::string, Settings> distinct;
   for (const std::uint32_t i : order) {
     Settings s = grid.settings(grid.runs()[i]);
+    if (s.data.none()) continue;
     const std::string key = s.point.at("data.set") + " " + s.point.at("data.limit");
     distinct.try_emplace(key, std::move(s));
   }

@@ -46,7 +46,6 @@ class Trainer {
   void record_histogram(std::uint64_t t);
   std::vector<float> mean_state() const;
   Record finish(std::uint64_t t, bool diverged);
-  void describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const;
 
   Settings settings_;
   const Team& team_;

@@ -1,14 +1,11 @@
 // What a trainer stores: the points of its curves, and at the end the whole record of the run.
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
 
 #include "results/weights.h"
 #include "train/histogram.h"
 #include "train/replay.h"
+#include "train/runtime.h"
 #include "train/trainer.h"
 
 namespace qsweep {
@@ -88,7 +85,6 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   std::vector<float> room;
   const std::span<const float> w = whole(optimizer_.weights(), room);
   if (exchange_->holds_state() && !diverged) diverged = !std::all_of(w.begin(), w.end(), [](float x) { return std::isfinite(x); });
-  std::array<double, phases + 2> mine{};
   watch_.enter(Phase::output);
   std::optional<std::vector<double>> hindsight;
   std::vector<double> comparator;
@@ -98,12 +94,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     comparator = std::move(replay.weights);
   }
   watch_.enter(Phase::output);
-  std::copy(watch_.seconds().begin(), watch_.seconds().end(), mine.begin());
-  mine[phases] = static_cast<double>(exchange_->traffic().bytes_sent);
-  mine[phases + 1] = static_cast<double>(exchange_->traffic().messages);
-  const auto ranks = static_cast<std::size_t>(team_.ranks());
-  std::vector<double> all(ranks * mine.size());
-  team_.all_gather(mine, std::vector<int>(ranks, static_cast<int>(mine.size())), all);
+  const Runtime runtime = gather_runtime(team_, watch_, exchange_->traffic());
   const std::vector<float> state = mean_state();
   Record record;
   if (!team_.is_root()) return record;
@@ -123,36 +114,9 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     record.datasets.push_back({"problem/w_1", "weight", "initial weights", {initial_.size()}, std::vector<double>(initial_.begin(), initial_.end())});
     if (hindsight) record.datasets.push_back({"problem/comparator", "weight", "best fixed weights in hindsight", {comparator.size()}, comparator});
   }
-  describe_runtime(all, mine.size(), t, record);
-  return record;
-}
-
-/// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
-void Trainer::describe_runtime(const std::vector<double>& all, std::size_t columns, std::uint64_t t, Record& record) const {
-  const std::size_t ranks = all.size() / columns;
-  const auto busy = [&](std::size_t p) { return all[p * columns + static_cast<std::size_t>(Phase::compute)] + all[p * columns + static_cast<std::size_t>(Phase::quantize)]; };
-  std::size_t slowest = 0;
-  for (std::size_t p = 1; p < ranks; ++p)
-    if (busy(p) > busy(slowest)) slowest = p;
-  const double* seconds = &all[slowest * columns];
-  const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) { record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}}); };
-  double total = 0, training = 0;
-  for (std::size_t i = 0; i < phases; ++i) {
-    total += seconds[i];
-    if (i <= static_cast<std::size_t>(Phase::update)) training += seconds[i];
-    scalar(fmt::format("runtime/{}", phase_names[i]), "s", fmt::format("time in {}", phase_names[i]), seconds[i]);
-  }
-  scalar("runtime/total", "s", "time of the run", total);
+  describe(runtime, static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t), record);
   if (const std::vector<std::string> algorithms = model_->algorithms(); !algorithms.empty()) record.groups["runtime"]["algorithms"] = algorithms;
-  const double samples = static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t);
-  scalar("runtime/samples_per_second", "1/s", "training samples per second", samples / training);
-  std::vector<std::int64_t> bytes, messages;
-  for (std::size_t p = 0; p < ranks; ++p) {
-    bytes.push_back(static_cast<std::int64_t>(all[p * columns + phases]));
-    messages.push_back(static_cast<std::int64_t>(all[p * columns + phases + 1]));
-  }
-  record.datasets.push_back({"traffic/bytes_sent", "B", "bytes that each rank gave to the exchange", {ranks}, bytes, {{"total", std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})}}});
-  record.datasets.push_back({"traffic/messages", "1", "messages of each rank", {ranks}, messages});
+  return record;
 }
 
 }  // namespace qsweep

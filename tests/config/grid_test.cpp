@@ -222,5 +222,26 @@ TEST(Grid, ten_thousand_runs_are_no_burden) {
   }
 }
 
+TEST(Experiments, straight_through_files_are_grids_of_their_names) {
+  const std::pair<const char*, std::size_t> expected[] = {{"figure1", 3}, {"population_descent", 15}, {"basin_counts", 6}, {"instability_toy", 3}};
+  for (const auto& [name, runs] : expected) {
+    const std::string file = std::string(QSWEEP_SOURCE_DIR "/experiments/straight_through/") + name + ".ini";
+    const Grid grid = test::grid_of(test::text_of(file), {}, file);
+    EXPECT_EQ(grid.name(), name);
+    EXPECT_EQ(grid.runs().size(), runs) << name;
+    EXPECT_EQ(test::sorted_ids(test::grid_of(grid.effective_text())), test::sorted_ids(grid)) << name << ": the stored text gives the same runs";
+  }
+}
+
+TEST(Experiments, starts_of_a_file_count_by_its_content) {
+  const std::string toy = "[experiment]\nmethod = coarse_gradient\n[run]\niterations = 5\n[problem]\nstart = ";
+  const auto id = [&](const std::string& start, const std::string& content) {
+    return Grid(parse_experiment(toy + start, "test.ini"), [&](const std::string&) { return content; }).runs().at(0).id;
+  };
+  EXPECT_EQ(id("a.h5", "x"), id("b.h5:0123", "x"));
+  EXPECT_NE(id("a.h5", "x"), id("a.h5", "y"));
+  EXPECT_NE(id("a.h5", "x"), id("random", "x"));
+}
+
 }  // namespace
 }  // namespace qsweep

@@ -72,7 +72,8 @@ std::vector<Point> all_kinds_of_points() {
                  {"model.kind", "mlp"},
                  {"optimizer.kind", "nesterov"},
                  {"workers.total_batch", "128"}}),
-          point({{"data.set", "mnist"}, {"model.kind", "lenet5"}})};
+          point({{"data.set", "mnist"}, {"model.kind", "lenet5"}}),
+          point({{"experiment.method", "coarse_gradient"}, {"data.samples", "24"}, {"problem.start", "spurious"}, {"problem.target", "spurious"}})};
 }
 
 TEST(Keys, every_default_is_a_value_and_canonical) {
@@ -334,7 +335,19 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"run.evaluate_every", "9"},
                                                                    {"run.evaluate_train_every", "9"},
                                                                    {"theory.measure", "true"},
-                                                                   {"theory.comparator", "hindsight"}};
+                                                                   {"theory.comparator", "hindsight"},
+                                                                   {"data.samples", "48"},
+                                                                   {"model.rows", "9"},
+                                                                   {"activations.ste", "identity"},
+                                                                   {"problem.starts", "9"},
+                                                                   {"problem.start", "saddle"},
+                                                                   {"problem.target", "1 -2"},
+                                                                   {"problem.target_norm", "9"},
+                                                                   {"problem.shared", "target"},
+                                                                   {"problem.w_norm", "9"},
+                                                                   {"problem.v_offset", "9"},
+                                                                   {"problem.angle_offset", "2"},
+                                                                   {"problem.line", "0:1:9"}};
   const auto fingerprint = [](const Settings& s) {
     std::ostringstream out;
     const auto list = [&](const std::vector<double>& values) {
@@ -352,7 +365,10 @@ TEST(Keys, every_key_reaches_the_settings) {
         << ';' << s.optimizer.beta2 << ';' << s.optimizer.epsilon << ';' << s.optimizer.weight_decay << ';'
         << s.optimizer.projection.value_or(-1) << ';' << s.optimizer.average.value_or(-1) << ';' << s.run.iterations << ';' << s.run.patience << ';' << s.run.seed << ';'
         << s.run.epochs << ';' << s.run.record_every << ';' << s.run.evaluate_every.value_or(77) << ';'
-        << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight;
+        << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight << ';';
+    list(s.problem.target_values), list(s.problem.line);
+    out << s.activations.ste << ';' << s.problem.rows << ';' << s.problem.samples << ';' << s.problem.starts << ';' << s.problem.target << ';' << s.problem.shared << ';' << s.problem.start << ';'
+        << s.problem.target_norm.value_or(-1) << ';' << s.problem.w_norm << ';' << s.problem.v_offset << ';' << s.problem.angle_offset;
     return out.str();
   };
   std::set<std::string> told;

@@ -158,6 +158,25 @@ TEST(Messages, impossible_combinations) {
         {"test.ini:5: ", "theory.comparator = hindsight", "model.dimension = 1025 allows: w_star"}}});
 }
 
+TEST(Messages, impossible_two_layer_problems) {
+  const std::string toy = base + "[experiment]\nmethod = coarse_gradient\n";
+  expect_told(
+      {{"[experiment]\nmethod = coarse_gradient\n", {}, {"run.iterations = 0", "allowed: 1 and more"}},
+       {toy + "[optimizer]\nkind = adam\n", {}, {"test.ini:6: ", "optimizer.kind = adam", "has no meaning", "it needs experiment.method = distributed"}},
+       {base + "[problem]\nstarts = 3\n", {}, {"test.ini:4: ", "problem.starts = 3", "it needs experiment.method = coarse_gradient"}},
+       {toy + "[workers]\ncount = 2\n", {}, {"test.ini:6: ", "workers.count = 2", "it needs data.samples"}},
+       {toy + "[data]\nsamples = 10\n[workers]\ncount = 3\n", {}, {"test.ini:6: ", "data.samples = 10", "a multiple of workers.count = 3"}},
+       {toy + "[problem]\nstart = saddel\n", {}, {"test.ini:6: ", "problem.start = saddel", "allowed: random, theorem2, global, spurious, saddle, or a file"}},
+       {toy + "[problem]\nstart = saddle\n", {}, {"test.ini:6: ", "problem.start = saddle", "allowed with problem.target = spurious"}},
+       {toy + "[problem]\nstart = spurious\ntarget = 1 1 1 1 1\n", {}, {"test.ini:6: ", "problem.start = spurious", "exists only where"}},
+       {toy + "[problem]\ntarget = 1 2\n", {}, {"test.ini:6: ", "problem.target = 1 2", "has 2 numbers; allowed: model.rows = 5"}},
+       {toy + "[problem]\ntarget = 0 0 0 0 0\n", {}, {"problem.target = 0 0 0 0 0", "not 0 everywhere"}},
+       {toy + "[problem]\nline = 0:0.2\n", {}, {"test.ini:6: ", "problem.line = 0:0.2", "FIRST:STEP:LAST"}},
+       {toy + "[problem]\nw_norm = 0\n", {}, {"test.ini:6: ", "problem.w_norm = 0"}},
+       {toy + "[problem]\nangle_offset = 1\n", {}, {"problem.angle_offset = 1", "it needs problem.start = global, spurious or saddle"}},
+       {toy + "[problem]\nstart = global\nangle_offset = 1\n[model]\ndimension = 1\n", {}, {"model.dimension = 1", "allowed: 2 and more"}}});
+}
+
 TEST(Messages, the_blame_falls_on_the_section_that_decided) {
   const std::string text = base +
                            "[theory]\nmeasure = true\n[sweep.good]\noptimizer.kind = sgd\n[sweep.bad]\noptimizer.kind = "

@@ -1,0 +1,46 @@
+#include "train/runtime.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <numeric>
+
+namespace qsweep {
+
+Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic) {
+  std::array<double, Runtime::columns> mine{};
+  std::copy(watch.seconds().begin(), watch.seconds().end(), mine.begin());
+  mine[phases] = static_cast<double>(traffic.bytes_sent);
+  mine[phases + 1] = static_cast<double>(traffic.messages);
+  const auto ranks = static_cast<std::size_t>(team.ranks());
+  Runtime all{std::vector<double>(ranks * mine.size())};
+  team.all_gather(mine, std::vector<int>(ranks, static_cast<int>(mine.size())), all.rows);
+  return all;
+}
+
+void describe(const Runtime& runtime, double samples, Record& record) {
+  const std::size_t ranks = runtime.rows.size() / Runtime::columns;
+  const auto of = [&](std::size_t p, std::size_t column) { return runtime.rows[p * Runtime::columns + column]; };
+  const auto busy = [&](std::size_t p) { return of(p, static_cast<std::size_t>(Phase::compute)) + of(p, static_cast<std::size_t>(Phase::quantize)); };
+  std::size_t slowest = 0;
+  for (std::size_t p = 1; p < ranks; ++p)
+    if (busy(p) > busy(slowest)) slowest = p;
+  const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) { record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}}); };
+  double total = 0, training = 0;
+  for (std::size_t i = 0; i < phases; ++i) {
+    total += of(slowest, i);
+    if (i <= static_cast<std::size_t>(Phase::update)) training += of(slowest, i);
+    scalar(fmt::format("runtime/{}", phase_names[i]), "s", fmt::format("time in {}", phase_names[i]), of(slowest, i));
+  }
+  scalar("runtime/total", "s", "time of the run", total);
+  scalar("runtime/samples_per_second", "1/s", "training samples per second", samples / training);
+  std::vector<std::int64_t> bytes, messages;
+  for (std::size_t p = 0; p < ranks; ++p) {
+    bytes.push_back(static_cast<std::int64_t>(of(p, phases)));
+    messages.push_back(static_cast<std::int64_t>(of(p, phases + 1)));
+  }
+  record.datasets.push_back({"traffic/bytes_sent", "B", "bytes that each rank gave to the exchange", {ranks}, bytes, {{"total", std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})}}});
+  record.datasets.push_back({"traffic/messages", "1", "messages of each rank", {ranks}, messages});
+}
+
+}  // namespace qsweep

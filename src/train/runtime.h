@@ -1,0 +1,22 @@
+#pragma once
+#include <vector>
+
+#include "base/stopwatch.h"
+#include "exchange/exchange.h"
+#include "results/record.h"
+
+/// Where the time of a run went, and what it sent: the groups runtime/ and traffic/.
+namespace qsweep {
+
+/// A row for each rank: seconds by phase, bytes sent, messages.
+struct Runtime {
+  static constexpr std::size_t columns = phases + 2;
+  std::vector<double> rows;
+};
+/// Of all ranks, on every rank. Collective.
+Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic);
+
+/// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
+void describe(const Runtime& runtime, double samples, Record& record);
+
+}  // namespace qsweep
