@@ -22,6 +22,10 @@ FIGURES = {
     "clipping_linear": "clipping:clipping_linear",
     "workers_linear": "workers:workers_linear",
     "mlp_mnist": "network:mlp_mnist",
+    "figure1": "straight_through:figure1",
+    "population_descent": "straight_through:population_descent",
+    "basin_counts": "straight_through:basin_counts",
+    "instability_toy": "straight_through:instability_toy",
 }
 GENERAL = "general:general"
 

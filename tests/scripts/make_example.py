@@ -115,6 +115,43 @@ def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
     group.create_group("provenance").attrs["commit"] = "0123abc"
 
 
+def write_array(group, name, values):
+    item = group.require_group("/".join(name.split("/")[:-1])).create_dataset(name.split("/")[-1], data=numpy.asarray(values))
+    item.attrs["unit"], item.attrs["long_name"] = "1", name.split("/")[-1].replace("_", " ")
+
+
+def make_two_layer(path, experiment, settings, starts=30, points=40):
+    """Runs of the method coarse_gradient: falling losses of all starts with quantiles, where they end, and a line of step sizes."""
+    rng = numpy.random.default_rng(3)
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file.attrs["format_version"], file.attrs["experiment"] = "qsweep-results", 1, experiment
+        file.attrs.create("axes", sorted({k for s in settings for k in s}), dtype=h5py.string_dtype())
+        for i, keys in enumerate(settings):
+            group = file.create_group(f"runs/{i:016x}")
+            for key, value in {"experiment.method": "coarse_gradient", "run.seed": 1, **keys}.items():
+                group.attrs[key] = str(value)
+            group.attrs["status"] = "complete"
+            t = numpy.arange(1, 50 * points, 50)
+            write_array(group, "curves/iteration", t)
+            for name in ("loss", "theta", "w_norm"):
+                values = (1 + rng.random((1, starts))) / numpy.sqrt(t)[:, None]
+                write_array(group, f"curves/{name}", values.mean(1))
+                write_array(group, f"curves/quantiles/{name}", numpy.quantile(values, (0, .1, .5, .9, 1), axis=1).T)
+            line = 2 - 5 * numpy.linspace(0, .2, 201)[:, None] + .3 / numpy.sqrt(keys.get("data.samples", 10)) * rng.standard_normal((201, starts))
+            write_array(group, "curves/line/learning_rate", numpy.linspace(0, .2, 201))
+            write_array(group, "curves/line/loss", line)
+            short = rng.random(starts) < .2
+            write_array(group, "final/least_w_norm", numpy.where(short, .01, 1.0))
+            write_array(group, "final/largest_rise", numpy.where(short, .5, -1e-6))
+            write_array(group, "final/passes", short.astype(int))
+            write_array(group, "final/first_pass", 222 * short)
+            write_array(group, "final/critical_point", numpy.where(short, 3, 1))
+            write_array(group, "final/share_global", 100 - 100 * short.mean())
+            write_array(group, "final/share_spurious", 100 * short.mean())
+            group.create_group("provenance").attrs["commit"] = "0123abc"
+    return path
+
+
 def seeds(settings, count=3):
     return [{**s, "run.seed": seed} for s in settings for seed in range(1, count + 1)]
 

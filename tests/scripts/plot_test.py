@@ -18,7 +18,7 @@ SCRIPT = os.path.join(HERE, "..", "..", "scripts", "plot.py")
 sys.path[:0] = [HERE, os.path.dirname(os.path.abspath(SCRIPT))]
 import make_example  # noqa: E402
 import plot  # noqa: E402
-from qsweep_plot import clipping, dimension, reading, series, style, workers  # noqa: E402
+from qsweep_plot import clipping, dimension, reading, series, straight_through, style, workers  # noqa: E402
 
 QUICK = {"points": 30}
 
@@ -103,6 +103,45 @@ class OwnFigures(Folder):
 
     def test_mlp_mnist(self):
         self.contains(self.words(self.make("mlp_mnist")), "W(LAQ4)", "G(SQ4)", "test accuracy [%]", "Final test accuracy")
+
+
+class StraightThrough(Folder):
+    ESTIMATORS = ("identity", "relu", "clipped_relu")
+
+    def figure(self, experiment, settings, **options):
+        return self.words(make_example.make_two_layer(self.path("example.h5"), experiment, settings, **options))
+
+    def contains(self, words, *expected):
+        for text in expected:
+            self.assertIn(text, words)
+
+    def test_figure1_orders_panels_by_samples(self):
+        words = self.figure("figure1", [{"data.samples": n, "activations.ste": "relu"} for n in (1000, 10, 50)])
+        self.contains(words, "(a) N = 10", "(c) N = 1000", "of the variation is upward", "in 100% of the draws")
+
+    def test_upward_share(self):
+        self.assertAlmostEqual(straight_through.upward_share(numpy.array([[3.], [1], [2], [0]]))[0], 1 / 5)
+
+    def test_population_descent_judges_and_counts(self):
+        words = self.figure("population_descent", [{"model.rows": m, "activations.ste": e, "problem.start": s}
+                                                   for m in (2, 5) for e in self.ESTIMATORS for s in ("random", "theorem2")])
+        runs = reading.read(self.path("example.h5")).runs
+        ours = [r for r in runs if r.key("activations.ste") == "relu" and r.key("problem.start") == "random"]
+        others = sum(int((r.arrays["final/least_w_norm"] < .1).sum()) for r in ours)
+        self.contains(words, "(c) m = 2, starts of Theorem 2", "clipped ReLU", f"Random starts, ReLU: the loss rose in 0 of {60 - others} starts",
+                      f"in {others} of {others} others; {60 - others} of all ended at a global minimum, {others} at a spurious one")
+
+    def test_basin_counts(self):
+        words = self.figure("basin_counts", [{"activations.ste": e, "problem.w_norm": n} for e in self.ESTIMATORS for n in (1, 5)])
+        self.contains(words, "Where the starts end", "spurious minimum", "identity ‖w⁰‖ = 5", "w passed through 0 in")
+
+    def test_instability_says_the_predicted_passage(self):
+        words = self.figure("instability_toy", [{"activations.ste": e, "problem.target": "1 0.5 -0.3 0.8 -0.4", "problem.w_norm": 1, "optimizer.learning_rate": .02}
+                                                for e in self.ESTIMATORS], starts=1)
+        self.contains(words, "predicted ‖w⁰‖/(ηN₉) = 220", "Norm of w")
+
+    def test_drift_is_lemma_9(self):
+        self.assertAlmostEqual(straight_through.drift([1, .5, -.3, .8, -.4]), 2 * 4 * 1.6 ** 2 / (math.sqrt(2 * math.pi) * 36))
 
 
 class GeneralFigure(Folder):
