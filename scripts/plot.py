@@ -26,6 +26,11 @@ FIGURES = {
     "population_descent": "straight_through:population_descent",
     "basin_counts": "straight_through:basin_counts",
     "instability_toy": "straight_through:instability_toy",
+    "dimension_cifarnet": "dimension:dimension_cifarnet",
+    "weight_bits": "network:weight_bits",
+    "gradient_bits": "network:gradient_bits",
+    "clipping_cifarnet": "layers:clipping_cifarnet",
+    "workers_cifarnet": "workers:workers_cifarnet",
 }
 GENERAL = "general:general"
 

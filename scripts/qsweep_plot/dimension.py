@@ -1,4 +1,5 @@
-"""Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model) and 3(b) (one hidden layer of d units).
+"""Figures over the dimension d: Figure 3(a) of Hou, Zhang, Kwok 2019 (linear model), 3(b) (one hidden layer of d units) and 3(c)
+(Cifarnet with d filters in each convolution).
 
 Theorem 2: the convergence term of the average regret grows by the factor √((1+√(2d−1))/2·Δ_g + 1), from c/√T to factor·c/√T; the
 same level is thus guaranteed after factor² as many iterations: a ratio of two upper bounds, drawn beside the measured ratio.
@@ -197,6 +198,15 @@ def trend_sentence(quantizer, gap):
 
 
 def dimension_mlp(results):
+    return over_width(results, "training loss against hidden units d (Figure 3b)")
+
+
+def dimension_cifarnet(results):
+    return over_width(results, "training loss against filters d of each convolution (Figure 3c)")
+
+
+def over_width(results, title):
+    """Training loss, norm ratio and the gap to full-precision gradients over the width d of a network."""
     grid = Grid(results, apart={"optimizer.learning_rate": .1})
     if grid.extras:
         figure, ((loss, ratio), (gap_axis, literal)) = frame.canvas(2, 2)
@@ -218,7 +228,7 @@ def dimension_mlp(results):
     else:
         style.empty(ratio, "no gradient_norm_ratio in this file")
     sentences = gap_panel(gap_axis, grid, results)
-    return frame.finish(figure, results, "training loss against hidden units d (Figure 3b)", sentences, grid.legend(), grid.note)
+    return frame.finish(figure, results, title, sentences, grid.legend(), grid.note)
 
 
 def literal_panel(ax, grid, results):

@@ -47,7 +47,7 @@ class Run:
         self.id = name
         self.keys = {key: text(value) for key, value in group.attrs.items()}
         self.commit = text(group["provenance"].attrs.get("commit", "")) if "provenance" in group else ""
-        self.arrays, self.labels = {}, {}
+        self.arrays, self.labels, self.attributes = {}, {}, {}
         for part in GROUPS:
             if isinstance(group.get(part), h5py.Group):
                 self._read(part, group[part])
@@ -60,6 +60,7 @@ class Run:
                 unit = text(item.attrs.get("unit", "1"))
                 long_name = text(item.attrs.get("long_name", name.replace("_", " ")))
                 self.labels[path] = long_name if unit in ("1", "") else f"{long_name} [{unit}]"
+                self.attributes[path] = {key: text(value) for key, value in item.attrs.items() if key not in ("unit", "long_name")}
 
     def key(self, name):
         """A setting; "-" where it has no meaning at this point of the grid."""

@@ -6,6 +6,7 @@ Source: Hou, Zhang, Kwok 2019, Remark 1.
 import numpy
 
 from . import frame, style
+from .network import draw_table, plain_table, table_of
 from .reading import number
 from .series import choose, finals, group, iterations_to, mean, values
 
@@ -107,3 +108,33 @@ def workers_linear(results):
         ax.legend(loc="best")
     handles = style.colour_key(colour, lambda n: f"N = {n}") + style.style_key(lines, lambda label: label)
     return frame.finish(figure, results, "scaling with the number of workers N", sentences, handles, note)
+
+
+def workers_cifarnet(results):
+    """Training loss over samples seen, accuracy over N, and Table 2 as a panel and as text."""
+    runs, _, note = choose(results, *AXES)
+    counts, series = values(runs, AXES[0]), gradient_series(runs)
+    lines = dict(zip([label for label, _ in series], style.line_styles([label for label, _ in series]).values()))
+    shades = shades_of(series)
+    height = .9 + .27 * len(series)
+    figure = style.pyplot.figure(figsize=(11, 3.4 + height), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(3.4, height))
+    loss, level = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    numbers = [number(c) for c in counts]
+    for i, (label, members) in enumerate(series):
+        cells = [[r for r in members if r.key(AXES[0]) == c] for c in counts]
+        look = (shades[label], lines[label], style.MARKERS[i % len(style.MARKERS)], label)
+        style.draw_points(loss, numbers, [finals(cell, "average_loss") for cell in cells], *look)
+        style.draw_points(level, numbers, [finals(cell, "test_accuracy") for cell in cells], *look)
+    for ax, letter, title, name in ((loss, "a", "Final average loss", "average_loss"), (level, "b", "Final test accuracy", "test_accuracy")):
+        if not ax.get_lines():
+            style.empty(ax, f"no final {name} in this file")
+            continue
+        style.panel(ax, letter, title, None, "final " + results.label(name))
+        style.value_axis(ax, numbers, "workers N")
+    handles = [style.Line2D([], [], color=shades[label], ls=lines[label], lw=2, label=label) for label, _ in series]
+    texts, means = table_of(series, counts, lambda row, count: [r for r in row[1] if r.key(AXES[0]) == count], "test_accuracy")
+    title, rows, columns = "Final " + results.label("test_accuracy"), [label for label, _ in series], [f"N = {c}" for c in counts]
+    draw_table(figure.add_subplot(grid[1, :]), texts, means, rows, columns, title)
+    figure.table = plain_table(title, texts, rows, columns)
+    return frame.finish(figure, results, "workers, the same epochs for every N (Table 2)", (), handles, note)

@@ -98,12 +98,15 @@ def write_run(file, experiment, keys, points=400, bounds=True, diverge=None):
         best = 98.2 - 3 * floor - .4 * delta(keys["gradients.quantizer"])
         curves.update(evaluation_iteration=e, test_accuracy=best - 12 / (1 + e / total * 9) + .15 * rng.standard_normal(e.size),
                       test_loss=floor * 1.1 + 1 / (1 + e / tau))
+    layers = ["conv1", "conv2", "fc3", "fc4", "fc5"] if keys["model.kind"] == "cifarnet" else []
     for part in ("curves", "final"):
         group.create_group(part)
     for curve, values in curves.items():
         dataset(group["curves"], curve, values)
         if not curve.endswith("iteration"):
             dataset(group["final"], curve, values[-1])
+    if layers:
+        write_layers(group["curves"], layers, t, ratio, rng)
     if bounds and keys["model.kind"] == "linear":
         bound, factor = group.create_group("bound"), slowdown(keys)
         level = keys["model.dimension"] / 8
@@ -152,6 +155,19 @@ def make_two_layer(path, experiment, settings, starts=30, points=40):
     return path
 
 
+def write_layers(curves, layers, t, ratio, rng):
+    """Norm ratios and one histogram for each layer: normal elements in the second, heavier tails towards the last."""
+    dataset(curves, "gradient_norm_ratio_layers", 1 + (ratio - 1) * numpy.linspace(.5, 1.5, len(layers)) * numpy.ones((t.size, 1)))
+    dataset(curves, "histogram_iteration", [1, 100])
+    edges = -10 + .125 * numpy.arange(161)
+    elements = [rng.standard_t(30 - 5 * i, 20000) for i in range(len(layers))]
+    counts = [numpy.histogram(numpy.clip(e / e.std(), -10, 9.99), edges)[0] for e in elements]
+    dataset(curves, "gradient_histogram", [counts, counts])
+    curves["gradient_histogram"].attrs["first_edge"], curves["gradient_histogram"].attrs["bin_width"] = -10.0, .125
+    for name in ("gradient_norm_ratio_layers", "gradient_histogram"):
+        curves[name].attrs.create("layers", layers, dtype=h5py.string_dtype())
+
+
 def seeds(settings, count=3):
     return [{**s, "run.seed": seed} for s in settings for seed in range(1, count + 1)]
 
@@ -183,6 +199,24 @@ def settings_of(experiment):
         return (["weights.quantizer", "gradients.quantizer", "run.seed"],
                 seeds([{**mlp, "weights.quantizer": w, "gradients.quantizer": g}
                        for w in ("fp", "lab", "laq2", "laq3", "laq4") for g in ("fp", "sq2", "sq3", "sq4")]))
+    cifarnet = {"model.kind": "cifarnet", "model.dimension": 64, "workers.count": 2, "run.iterations": 3910, "gradients.clip": "-"}
+    if experiment in ("weight_bits", "gradient_bits"):
+        clips = ("none",) if experiment == "weight_bits" else ("none", 3)
+        gradients = [{"gradients.quantizer": "fp"}] + [{"gradients.quantizer": g, "gradients.clip": c} for g in ("sq2", "sq4") for c in clips]
+        return (["weights.quantizer", "gradients.quantizer", "gradients.clip", "run.seed"],
+                seeds([{**cifarnet, "weights.quantizer": w, **g} for w in ("fp", "lab", "laq3") for g in gradients]))
+    if experiment == "clipping_cifarnet":
+        laq2 = {**cifarnet, "weights.quantizer": "laq2"}
+        return (["gradients.quantizer", "gradients.clip", "run.seed"],
+                seeds([{**laq2, "gradients.quantizer": "fp"}] + [{**laq2, "gradients.clip": c} for c in ("none", 1, 2, 3)]
+                      + [{**laq2, "gradients.quantizer": g, "gradients.clip": 3} for g in ("sq3", "sq4")]))
+    if experiment == "dimension_cifarnet":
+        return (["model.dimension", "gradients.quantizer", "run.seed"],
+                seeds([{**cifarnet, "weights.quantizer": "laq2", "model.dimension": d, "gradients.quantizer": g} for d in (16, 32, 64) for g in ("fp", "sq2")]))
+    if experiment == "workers_cifarnet":
+        return (["workers.count", "gradients.quantizer", "gradients.clip", "run.seed"],
+                seeds([{**cifarnet, "weights.quantizer": "laq3", "workers.count": n, **g} for n in (2, 4, 8)
+                       for g in ({"gradients.quantizer": "fp"}, {"gradients.clip": "none"}, {"gradients.clip": 3})]))
     return (["weights.quantizer", "gradients.quantizer", "run.seed"],   # smoke, and any other
             seeds([{"model.dimension": 64, "weights.quantizer": w, "gradients.quantizer": g, "run.iterations": 500}
                    for w in ("lab", "laq3") for g in ("fp", "sq2")], 2))

@@ -19,6 +19,7 @@ sys.path[:0] = [HERE, os.path.dirname(os.path.abspath(SCRIPT))]
 import make_example  # noqa: E402
 import plot  # noqa: E402
 from qsweep_plot import clipping, dimension, reading, series, straight_through, style, workers  # noqa: E402
+from qsweep_plot import clipping, dimension, layers, reading, series, style, workers  # noqa: E402
 
 QUICK = {"points": 30}
 
@@ -103,6 +104,30 @@ class OwnFigures(Folder):
 
     def test_mlp_mnist(self):
         self.contains(self.words(self.make("mlp_mnist")), "W(LAQ4)", "G(SQ4)", "test accuracy [%]", "Final test accuracy")
+
+    def test_bits_of_cifarnet(self):
+        for name, title in (("weight_bits", "bits of the weights"), ("gradient_bits", "bits of the gradients")):
+            file = self.make(name)
+            self.contains(self.words(file), title, "W(LAB)", "G(SQ4)", "Final average loss with")
+            table = plot.figure_function(name)(reading.read(file)).table
+            self.contains(table, "W(FP)", "G(SQ2)", "±")
+            self.assertEqual("G(SQ2, c = 3)" in table, name == "gradient_bits")
+
+    def test_clipping_cifarnet(self):
+        file = self.make("clipping_cifarnet")
+        self.contains(self.words(file), "c = 1", "no clipping", "conv1", "fc5", "normal", "Norm ratio of each layer", "Training loss, SQ2", "c = 3, G(SQ4)", "t = 100")
+        run = next(r for r in reading.read(file).runs if "curves/gradient_histogram" in r.arrays)
+        iteration, counts, edges = layers.histogram(run, 1)
+        self.assertEqual((iteration, counts.shape, edges[0], edges[-1]), (1, (5, 160), -10, 10))
+        self.assertTrue((counts.sum(1) == 20000).all())
+
+    def test_workers_cifarnet(self):
+        file = self.make("workers_cifarnet")
+        self.contains(self.words(file), "N = 8", "G(SQ2, c = 3)", "Table 2")
+        self.contains(plot.figure_function("workers_cifarnet")(reading.read(file)).table, "N = 2", "G(FP)", "G(SQ2, c = 3)")
+
+    def test_dimension_cifarnet(self):
+        self.contains(self.words(self.make("dimension_cifarnet")), "filters d", "The gap SQ2 − FP")
 
 
 class StraightThrough(Folder):
