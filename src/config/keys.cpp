@@ -75,6 +75,42 @@ Domain integer_list(std::string what) {
           }};
 }
 
+/// A share of the run, "2/5"; 0 if the text is none.
+double share(const std::string& text) {
+  const auto slash = text.find('/');
+  if (slash == std::string::npos) return 0;
+  const double part = parse_real(text.substr(0, slash)), whole = parse_real(text.substr(slash + 1));
+  if (!(part > 0) || !(part < whole) || part != std::floor(part) || whole != std::floor(whole)) throw std::invalid_argument(text);
+  return part / whole;
+}
+
+/// Epochs, or all of them shares of the run.
+Domain milestone_list() {
+  return {"increasing epochs, or shares of run.epochs such as 2/5, separated by spaces", [](const std::string& text) {
+            std::vector<std::string> items;
+            std::size_t shares = 0;
+            for (const std::string& item : split_words(text)) {
+              if (share(item) == 0 && !(parse_real(item) >= 0)) throw std::invalid_argument(text);
+              const auto slash = item.find('/');
+              shares += slash != std::string::npos ? 1 : 0;
+              items.push_back(slash == std::string::npos ? format_real(parse_real(item)) : format_real(parse_real(item.substr(0, slash))) + "/" + format_real(parse_real(item.substr(slash + 1))));
+            }
+            if (items.empty() || (shares != 0 && shares != items.size())) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
+/// Milestones in epochs.
+std::vector<double> milestone_epochs(const std::string& text, double epochs) {
+  std::vector<double> values;
+  for (const std::string& item : split_words(text)) {
+    const auto slash = item.find('/');
+    if (slash == std::string::npos) values.push_back(parse_real(item));
+    else values.push_back(parse_real(item.substr(0, slash)) * epochs / parse_real(item.substr(slash + 1)));  // 2·200/5 is 80, without a rounding
+  }
+  return values;
+}
+
 /// `word` or what the domain allows.
 Domain word_or(std::string word, Domain domain) {
   return {word + " or " + domain.allowed, [=](const std::string& text) { return text == word ? text : domain.canonical(text); }};
@@ -240,7 +276,7 @@ std::vector<Key> make_keys() {
   add("optimizer.kind", "update rule", one_of({"sgd", "momentum", "nesterov", "rmsprop", "adam"}), always("sgd"));
   add("optimizer.learning_rate", "η", real(0, true), always("0.01"));
   add("optimizer.schedule", "η, η/√t, or steps", one_of({"constant", "inverse_sqrt", "step"}), always("constant"));
-  add("optimizer.milestones", "epochs at which η is multiplied by optimizer.decay, separated by spaces", real_list("increasing epochs, separated by spaces"), always("200 400 600"), steps, "optimizer.schedule = step");
+  add("optimizer.milestones", "epochs at which η is multiplied by optimizer.decay, or shares of run.epochs (2/5), separated by spaces", milestone_list(), always("200 400 600"), steps, "optimizer.schedule = step");
   add("optimizer.decay", "factor on η at each milestone", real(0, true), always("0.1"), steps, "optimizer.schedule = step");
   add("optimizer.momentum", "m", real(0, false, 1), always("0.9"), kind({"momentum", "nesterov"}), "optimizer.kind = momentum or nesterov");
   add("optimizer.beta1", "decay of the first moment", real(0, false, 1), always("0.9"), kind({"adam"}), "optimizer.kind = adam");
@@ -398,7 +434,8 @@ Settings settings_of(Point effective) {
   s.activations.ste = p.at("activations.ste");
   s.optimizer = {p.at("optimizer.kind"), p.at("optimizer.schedule"), p.at("optimizer.second_moment"), number("optimizer.learning_rate"),
                  number("optimizer.decay"), number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
-                 number("optimizer.epsilon"), number("optimizer.weight_decay"), list("optimizer.milestones"), optional_real("optimizer.projection"), optional_real("optimizer.average")};
+                 number("optimizer.epsilon"), number("optimizer.weight_decay"), {}, optional_real("optimizer.projection"), optional_real("optimizer.average")};
+  if (p.at("optimizer.milestones") != meaningless) s.optimizer.milestones = milestone_epochs(p.at("optimizer.milestones"), number("run.epochs"));
   s.run.iterations = count("run.iterations");
   s.run.patience = count("run.patience");
   s.run.seed = count("run.seed");
@@ -442,6 +479,8 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server or sharded)"};
   if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
+  if (p.at("optimizer.milestones").find('/') != std::string::npos && s.run.epochs == 0)
+    return Conflict{"optimizer.milestones", "shares of run.epochs need run.epochs > 0; without it: epochs"};
   if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
   if (s.optimizer.schedule == "step" && s.data.synthetic_linear())
     return Conflict{"optimizer.schedule", "data.set = synthetic_linear has no epochs and allows: constant, inverse_sqrt"};

@@ -23,6 +23,7 @@ TEST(Keys, one_value_has_one_text) {
   EXPECT_EQ(canonical("optimizer.epsilon", "0.00000001"), "1e-08");
   EXPECT_EQ(canonical("run.seed", "9007199254740992"), "9007199254740992");
   EXPECT_EQ(canonical("optimizer.milestones", " 80   1.4e2 "), "80 140");
+  EXPECT_EQ(canonical("optimizer.milestones", " 2/5  7/10 "), "2/5 7/10");
   EXPECT_EQ(canonical("gradients.clip", "3.0"), "3");
   EXPECT_EQ(canonical("gradients.clip", "none"), "none");
 }
@@ -42,7 +43,7 @@ TEST(Keys, what_is_no_value_is_refused) {
       {"optimizer.momentum", {"1", "-0.1", "1.0000001"}},
       {"optimizer.beta2", {"1"}},
       {"optimizer.projection", {"0", "-1", "None"}},
-      {"optimizer.milestones", {"", "a b", "80; 140", "-1 2"}},
+      {"optimizer.milestones", {"", "a b", "80; 140", "-1 2", "80 2/5", "5/2", "0/5", "1.5/2", "2/5/7"}},
       {"gradients.clip", {"0", "-3", "yes"}},
       {"gradients.quantizer", {"sq1", "sq9", "FP", "sq"}},
       {"weights.quantizer", {"laq1", "laq9", "log1", "lab2", "fp32"}},

@@ -18,8 +18,7 @@ SCRIPT = os.path.join(HERE, "..", "..", "scripts", "plot.py")
 sys.path[:0] = [HERE, os.path.dirname(os.path.abspath(SCRIPT))]
 import make_example  # noqa: E402
 import plot  # noqa: E402
-from qsweep_plot import clipping, dimension, reading, series, straight_through, style, workers  # noqa: E402
-from qsweep_plot import clipping, dimension, layers, reading, series, style, workers  # noqa: E402
+from qsweep_plot import clipping, dimension, layers, reading, series, straight_through, style, workers  # noqa: E402
 
 QUICK = {"points": 30}
 
