@@ -49,7 +49,7 @@ constexpr const char* help_text =
                     the runs of the grid and what they take; nothing runs
   qsweep show FILE.h5 | DIR/NAME
                     a table of the runs; also while they run
-  qsweep collect DIR/NAME [-o FILE.h5]
+  qsweep collect DIR/NAME [-o FILE.h5] [--without-weights]
                     the runs of one experiment into one file
   qsweep diff A.h5 B.h5
                     the first curve or final value that differs to the bit
@@ -196,9 +196,9 @@ std::optional<Arguments> expected_ids(const std::filesystem::path& folder) {
   return std::nullopt;
 }
 
-std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output) {
+std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output, bool weights) {
   if (!std::filesystem::is_directory(folder)) throw DataError(fmt::format("{}: no such folder: name DIR/NAME as `qsweep run` made it", folder.string()));
-  const CollectReport report = collect(folder, expected_ids(folder), output);
+  const CollectReport report = collect(folder, expected_ids(folder), output, weights);
   std::string text = fmt::format("{}: {} runs\n", output.string(), report.collected.size());
   const auto list = [&](const std::vector<std::string>& ids, const char* what) {
     if (!ids.empty()) text += fmt::format("{} {}: {}\n", ids.size(), what, fmt::join(ids, " "));
@@ -211,14 +211,14 @@ std::string collect_text(const std::filesystem::path& folder, const std::filesys
 }
 
 int command_collect(const Arguments& arguments) {
-  const std::string usage = "qsweep collect DIR/NAME [-o FILE.h5]";
+  const std::string usage = "qsweep collect DIR/NAME [-o FILE.h5] [--without-weights]";
   po::options_description options("options");
-  options.add_options()("output,o", po::value<std::string>(), "default: DIR/NAME.h5");
+  options.add_options()("output,o", po::value<std::string>(), "default: DIR/NAME.h5")("without-weights", "leave the final weights out: a small file");
   const po::variables_map values = parse(arguments, options, usage, "folder", 1);
   std::filesystem::path folder = single(values, "folder", usage);
   if (!folder.has_filename()) folder = folder.parent_path();  // a trailing slash
   const std::filesystem::path output = values.count("output") != 0 ? std::filesystem::path(values["output"].as<std::string>()) : folder.parent_path() / (folder.filename().string() + ".h5");
-  fmt::print("{}", collect_text(folder, output));
+  fmt::print("{}", collect_text(folder, output, values.count("without-weights") == 0));
   return 0;
 }
 

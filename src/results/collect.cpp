@@ -95,7 +95,7 @@ void join_axes(Survey& seen) {
 
 }  // namespace
 
-CollectReport collect(const fs::path& folder, const std::optional<std::vector<std::string>>& expected, const fs::path& output) {
+CollectReport collect(const fs::path& folder, const std::optional<std::vector<std::string>>& expected, const fs::path& output, bool weights) {
   CollectReport report;
   const std::set<std::string> wanted =
       expected ? std::set<std::string>(expected->begin(), expected->end()) : std::set<std::string>{};
@@ -124,7 +124,7 @@ CollectReport collect(const fs::path& folder, const std::optional<std::vector<st
     }
     std::optional<Record> run;
     try {  // one at a time; not H5Ocopy, which crashes over files of many attributes
-      run = read_run(Reader(found->second, false), id, [](const std::string&) { return true; });
+      run = read_run(Reader(found->second, false), id, [&](const std::string& path) { return weights || !(path.starts_with("final/weights/") || path.starts_with("final/quantized_weights/")); });
     } catch (const DataError& error) {
       report.foreign.push_back({found->second.string(), error.what()});
       if (expected) report.missing.push_back(id);

@@ -23,8 +23,9 @@ struct CollectReport {
 
 /// `expected`: the ids of the grid, whose order the output follows; without it all runs are taken, sorted by id.
 /// The experiment is the one the folder is named for. Attributes at the root are those of the newest run file; axes are joined.
+/// Without `weights`, final/weights and final/quantized_weights are left out: what remains of a network's runs is small.
 /// DataError if there is nothing to collect, or the output cannot be written; an older output then stays as it was.
 CollectReport collect(const std::filesystem::path& folder, const std::optional<std::vector<std::string>>& expected,
-                      const std::filesystem::path& output);
+                      const std::filesystem::path& output, bool weights = true);
 
 }  // namespace qsweep

@@ -97,6 +97,22 @@ TEST_F(CollectTest, diverged_runs_and_the_output_among_them) {
   }
 }
 
+TEST_F(CollectTest, without_weights_the_rest_is_there) {
+  write("a.h5", sample_results({"a"}));
+  collect(runs, {}, output);
+  const Results whole = read_results(output);
+  collect(runs, {}, output, false);
+  const Results small = read_results(output);
+  std::size_t weights = 0;
+  for (const Dataset& d : whole.runs[0].datasets) {
+    const bool is_weight = d.path.starts_with("final/weights/") || d.path.starts_with("final/quantized_weights/");
+    EXPECT_EQ(small.runs[0].find(d.path) == nullptr, is_weight) << d.path;
+    weights += is_weight;
+  }
+  EXPECT_GT(weights, 0U);
+  EXPECT_EQ(small.runs[0].attributes, whole.runs[0].attributes);
+}
+
 TEST_F(CollectTest, nothing_to_collect) {
   EXPECT_TRUE(mentions(data_error([&] { collect(runs, {}, output); }), {"smoke", "no finished run"}));
   EXPECT_TRUE(mentions(data_error([&] { collect(folder / "absent", {}, output); }), {"absent", "folder"}));
