@@ -28,6 +28,7 @@ build_packages=(
 )
 test_packages=(
   "shellcheck|checks the scripts|command -v shellcheck"
+  "iproute2|emulates hosts with network namespaces|command -v ip"
   "xz-utils|makes .xz files for tests|command -v xz"
   "gzip|makes .gz files for tests|command -v gzip"
 )
