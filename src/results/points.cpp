@@ -143,6 +143,14 @@ std::string upper(std::string text) {
   return text;
 }
 
+/// W(LAQ3)-G(SQ2), as the paper writes it; without the part that has no meaning in this run.
+std::string quantizer_names(const RunSummary& run) {
+  std::string text;
+  for (const auto& [letter, key] : {std::pair('W', weights), std::pair('G', gradients)})
+    if (run.setting(key) != meaningless) text += fmt::format("{}{}({})", text.empty() ? "" : "-", letter, upper(run.setting(key)));
+  return text;
+}
+
 /// "dimension"; the section where the last part says too little, the whole key where two axes end alike.
 std::string heading_of(const std::string& key, const std::vector<std::string>& axes) {
   const auto dot = key.find('.');
@@ -187,8 +195,7 @@ std::vector<Column> axis_columns(const std::vector<std::string>& axes, const std
     for (const RunSummary* run : rows) {
       const std::string value = value_of(*run, key);
       numeric &= value.find_first_not_of("0123456789.e-+") == std::string::npos || value == "none";
-      column.cells.push_back(quantizers ? fmt::format("W({})-G({})", upper(run->setting(weights)), upper(run->setting(gradients)))
-                                        : value);
+      column.cells.push_back(quantizers ? quantizer_names(*run) : value);
     }
     column.words = quantizers || !numeric;
     if (numeric && !quantizers) align_decimals(column.cells);

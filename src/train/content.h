@@ -4,7 +4,7 @@
 
 namespace qsweep {
 
-/// Hash of the content of the file that a model.initial value ("FILE.h5" or "FILE.h5:RUN_ID") names, and of the id. DataError if it cannot be read.
+/// Hash of the content of the file that a value of model.initial or problem.start ("FILE.h5" or "FILE.h5:RUN_ID") names, and of the id. DataError if it cannot be read.
 std::string content_hash(const std::string& initial);
 
 /// The same, reading each file once for a whole grid.
