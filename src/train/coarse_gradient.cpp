@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "theory/two_layer_landscape.h"
 #include "train/ensemble.h"

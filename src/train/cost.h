@@ -21,7 +21,7 @@ struct Speed {
   double draws = 1.5e9;      ///< random numbers of the synthetic stream
 };
 
-/// By the settings' method. Parts are what ranks share of one run (train/method.h): workers.
+/// By the settings' method. Parts are what ranks share of one run (train/method.h): workers, or starts.
 Cost estimate(const Settings& settings, std::size_t parts_per_rank, const Speed& speed = {});
 
 /// Of method = distributed.

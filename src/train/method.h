@@ -46,7 +46,7 @@ struct Method {
   std::function<Record(const Task&)> train;
   /// What that will take, if a rank carries so many parts of the run.
   std::function<Cost(const Settings&, std::size_t parts_per_rank, const Speed&)> estimate;
-  /// Into how many parts a run can be cut, one for each rank at most: the workers.
+  /// Into how many parts a run can be cut, one for each rank at most: workers, or starts.
   std::function<std::size_t(const Settings&)> parts;
 };
 

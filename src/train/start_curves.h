@@ -16,7 +16,6 @@ class StartCurves {
   /// samples: the loss is of samples, and the population's is a curve of its own.
   StartCurves(std::uint64_t interval, std::uint64_t iterations, std::size_t starts, bool samples);
 
-  bool wants(std::uint64_t t, bool last) const { return recorder_.wants(t, last); }
   std::uint64_t next_after(std::uint64_t t, std::uint64_t iterations) const;  ///< the next recorded iteration
   /// The point of iteration t; table [S].
   void add(std::uint64_t t, const std::vector<Observation>& table);

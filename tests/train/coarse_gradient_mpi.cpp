@@ -179,6 +179,19 @@ TEST_F(CoarseGradientTest, a_run_that_grows_without_bound_is_marked_diverged) {
   }
 }
 
+TEST(CoarseGradientCost, grows_with_what_takes_time_and_room) {
+  const auto cost = [](const Point& more) { return estimate(settings_with(more), 1); };
+  for (const auto& [key, value] : {std::pair("problem.starts", "1000"), std::pair("run.iterations", "6000"), std::pair("model.rows", "90")})
+    EXPECT_GT(cost(toy({{key, value}, {"problem.target", "gaussian"}})).core_seconds, cost(toy()).core_seconds) << key;
+  for (const auto& [key, value] : {std::pair("data.samples", "2400"), std::pair("model.dimension", "300")}) {
+    EXPECT_GT(cost(sampled({{key, value}})).core_seconds, cost(sampled()).core_seconds) << key;
+    EXPECT_GT(cost(sampled({{key, value}})).bytes_per_rank, cost(sampled()).bytes_per_rank) << key;
+  }
+  EXPECT_EQ(cost(toy()).iterations, 60U);
+  EXPECT_EQ(coarse_gradient_parts(settings_with(toy())), 7U) << "starts";
+  EXPECT_EQ(coarse_gradient_parts(settings_with(sampled())), 4U) << "workers";
+}
+
 TEST(Starts, meet_what_the_keys_promise) {
   const auto starts_of = [](const Point& more) { return make_starts(settings_with(toy(joined({{"problem.starts", "50"}, {"model.rows", "5"}, {"model.dimension", "4"}}, more)))); };
   const auto norm = [](Vector x) { return std::sqrt(overlap(x, x).squared); };
