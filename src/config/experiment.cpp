@@ -73,8 +73,8 @@ std::string closest_key(const std::string& name) {
 }
 
 Assignment checked(const Line& line, const std::string& key_name) {
-  const Key* key = find_key(key_name);
-  if (key == nullptr) unknown_key(line, key_name);
+  const Key* key = find_key(bare(key_name).name);
+  if (key == nullptr) unknown_key(line, bare(key_name).name);
   Assignment assignment{key_name, {}, line.source};
   for (const std::string& value : split(line.value, ',')) try {
       assignment.values.push_back(key->canonical(value));  // repeated values stay: a zipped axis may need them
@@ -100,9 +100,9 @@ struct Place {
 };
 
 Place place_of(Experiment& e, const Line& line) {
-  if (line.key.starts_with("reference.")) {
+  if (line.key.starts_with(reference_prefix)) {
     if (!e.reference) e.reference = Section{"reference", {}, {}};
-    return {&*e.reference, line.key.substr(10)};
+    return {&*e.reference, line.key.substr(std::string(reference_prefix).size())};
   }
   if (!line.key.starts_with("sweep.") || line.key == "sweep.zip") return {&e.base, line.key == "sweep.zip" ? "zip" : line.key};
   const auto dot = line.key.find('.', 6);
@@ -161,8 +161,8 @@ void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
       continue;
     }
     put(*place.section, checked(line, place.key));
-    if (place.section == &e.base)  // the command line wins over every sweep, too
-      for (Section& sweep : e.sweeps) std::erase_if(sweep.assignments, [&](const Assignment& a) { return a.key == place.key; });
+    if (line.key.starts_with("sweep.")) continue;
+    for (Section& sweep : e.sweeps) std::erase_if(sweep.assignments, [&](const Assignment& a) { return a.key == line.key; });  // the command line wins there, too
   }
 }
 
@@ -173,6 +173,13 @@ void check_single(const Section& section, const std::string& key) {
 }
 
 }  // namespace
+
+BareKey bare(std::string key) {
+  const std::string prefix = reference_prefix;
+  std::size_t depth = 0;
+  for (; key.starts_with(prefix); ++depth) key.erase(0, prefix.size());
+  return {std::move(key), depth};
+}
 
 const Assignment* Section::find(const std::string& key) const {
   const auto found = std::find_if(assignments.begin(), assignments.end(), [&](const Assignment& a) { return a.key == key; });

@@ -9,7 +9,7 @@ namespace qsweep {
 
 /// What one line says: `key = value[, value…]`, values canonical, and where it was said, for messages.
 struct Assignment {
-  std::string key;
+  std::string key;                  ///< "model.dimension"; in [sweep.NAME] and [reference] also "reference.model.dimension", of the reference of that
   std::vector<std::string> values;
   std::string source;  ///< "smoke.ini:12" or "--set"
 };
@@ -29,12 +29,21 @@ struct Section {
   const Assignment* find(const std::string& key) const;
 };
 
+inline constexpr const char* reference_prefix = "reference.";
+
+/// A key without the prefixes that say whose reference's it is, and how many there are.
+struct BareKey {
+  std::string name;
+  std::size_t depth = 0;
+};
+BareKey bare(std::string key);
+
 struct Experiment {
   std::string file;
   std::string name;               ///< experiment.name
   Section base;
   std::vector<Section> sweeps;    ///< the grid is the union of their products over the base
-  std::optional<Section> reference;
+  std::optional<Section> reference;  ///< keys of the run on which each depends; those with a prefix, of the run on which that one does
 };
 
 /// text: content of `file`; sets: "section.key=value[,value…]" of the command line, which win over the file everywhere

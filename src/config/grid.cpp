@@ -78,6 +78,8 @@ void Grid::add_product(const Experiment& e, const Section* sweep) {
   }
   check_disjoint(zips);
   Product product;
+  add_references(e, assignments, product);
+  std::erase_if(assignments, [](const Assignment& a) { return bare(a.key).depth > 0; });
   std::set<std::string> done;
   for (const Assignment& a : assignments) {
     if (done.contains(a.key)) continue;
@@ -90,12 +92,24 @@ void Grid::add_product(const Experiment& e, const Section* sweep) {
     else
       product.axes.push_back(std::move(axis));
   }
-  if (e.reference)
-    for (const Assignment& a : e.reference->assignments) {
-      if (a.values.size() != 1) throw ConfigError(fmt::format("{}: reference.{}: allowed: one value", a.source, a.key));
-      product.reference[a.key] = a.values.front();
-    }
   products_.push_back(std::move(product));
+}
+
+/// [reference] first, then what the sweep says of references.
+void Grid::add_references(const Experiment& e, const std::vector<Assignment>& of_sweep, Product& product) const {
+  const auto add = [&](const Assignment& a, std::size_t outer) {
+    const BareKey key = bare(a.key);
+    const std::size_t depth = key.depth + outer;
+    if (depth == 0) return;
+    if (a.values.size() != 1) throw ConfigError(fmt::format("{}: {}{}: allowed: one value", a.source, outer == 0 ? "" : reference_prefix, a.key));
+    if (depth > 8) throw ConfigError(fmt::format("{}: {}: allowed: a chain of at most 8 references", a.source, a.key));
+    if (product.references.size() < depth) product.references.resize(depth);
+    product.references[depth - 1][key.name] = a.values.front();
+  };
+  if (e.reference)
+    for (const Assignment& a : e.reference->assignments) add(a, 1);
+  for (const Assignment& a : of_sweep) add(a, 0);
+  if (e.reference && product.references.empty()) product.references.resize(1);
 }
 
 Point Grid::given(const RunPlan& run) const {
@@ -103,8 +117,8 @@ Point Grid::given(const RunPlan& run) const {
   Point point = product.fixed;
   for (std::size_t a = 0; a < product.axes.size(); ++a)
     for (std::size_t k = 0; k < product.axes[a].keys.size(); ++k) point[product.axes[a].keys[k]] = product.axes[a].values[run.choice[a]][k];
-  if (run.is_reference)
-    for (const auto& [key, value] : product.reference) point[key] = value;
+  for (std::size_t d = 0; d < run.depth; ++d)
+    for (const auto& [key, value] : product.references[d]) point[key] = value;
   return point;
 }
 
@@ -124,11 +138,21 @@ void Grid::check(const RunPlan& run, const Settings& settings, const Experiment&
   for (std::size_t a = 0; a < product.axes.size(); ++a)
     for (std::size_t k = 0; k < product.axes[a].keys.size(); ++k)
       where += fmt::format("{}{} = {}", where.empty() ? " (where " : ", ", product.axes[a].keys[k], product.axes[a].values[run.choice[a]][k]);
-  const Assignment* blamed = run.is_reference ? e.reference->find(conflict->key) : nullptr;  // in the order in which sections win
-  if (blamed == nullptr && !e.sweeps.empty()) blamed = e.sweeps[run.product].find(conflict->key);
-  if (blamed == nullptr) blamed = e.base.find(conflict->key);
-  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, blamed), conflict->key, settings.point.at(conflict->key), conflict->reason,
+  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, blamed(run, conflict->key, e)), conflict->key, settings.point.at(conflict->key), conflict->reason,
                                 where.empty() ? "" : where + ")"));
+}
+
+/// Who gave a key its value, in the order in which sections win.
+const Assignment* Grid::blamed(const RunPlan& run, const std::string& key, const Experiment& e) const {
+  std::vector<std::string> names = {key};  // with as many prefixes as the place
+  for (std::size_t d = 0; d < run.depth; ++d) names.push_back(reference_prefix + names.back());
+  const Section* sweep = e.sweeps.empty() ? nullptr : &e.sweeps[run.product];
+  for (std::size_t d = run.depth + std::size_t{1}; d-- > 0;) {
+    const Assignment* found = sweep != nullptr ? sweep->find(names[d]) : nullptr;
+    if (found == nullptr && d > 0 && e.reference) found = e.reference->find(names[d - 1]);
+    if (found != nullptr) return found;
+  }
+  return e.base.find(key);
 }
 
 std::uint32_t Grid::add(RunPlan run, Point effective, const Experiment& e, const std::function<std::string(const std::string&)>& content_hash) {
@@ -152,16 +176,18 @@ void Grid::expand(std::uint32_t product, const Experiment& e, const std::functio
   run.product = product;
   run.choice.assign(axes.size(), 0);
   for (bool more = true; more;) {
-    RunPlan next = run;
-    bool fresh = true;
-    if (e.reference) {
-      RunPlan reference = run;
-      reference.is_reference = true;
-      Point effective_reference = effective(reference);
-      fresh = effective(run) != effective_reference;  // a point that is the reference itself depends on nothing
-      next.reference = add(std::move(reference), std::move(effective_reference), e, content_hash);
+    std::optional<std::uint32_t> before;  // index of the run that the next one depends on, and what that one is but for its own reference
+    Point plain_before;
+    for (std::size_t depth = products_[product].references.size() + 1; depth-- > 0;) {
+      RunPlan next = run;
+      next.depth = static_cast<std::uint8_t>(depth);
+      Point plain = effective(next);
+      if (before && plain == plain_before) continue;  // a point that is the reference itself depends on nothing more
+      next.reference = before;
+      Point whole = before ? effective(next) : plain;
+      before = add(std::move(next), std::move(whole), e, content_hash);
+      plain_before = std::move(plain);
     }
-    if (fresh) add(next, effective(next), e, content_hash);
     more = false;
     for (std::size_t a = axes.size(); a-- > 0 && !more;) {  // the last axis runs fastest
       more = ++run.choice[a] < axes[a].values.size();
@@ -190,15 +216,15 @@ void Grid::check_meaning(const Experiment& e) const {
   std::map<std::string, const Assignment*> asked, asked_of_references;
   for (const Assignment& a : e.base.assignments) asked.emplace(a.key, &a);
   for (const Section& sweep : e.sweeps)
-    for (const Assignment& a : sweep.assignments) asked.emplace(a.key, &a);
+    for (const Assignment& a : sweep.assignments) (bare(a.key).depth == 0 ? asked : asked_of_references).emplace(bare(a.key).name, &a);
   if (e.reference)
-    for (const Assignment& a : e.reference->assignments) asked_of_references.emplace(a.key, &a);
+    for (const Assignment& a : e.reference->assignments) asked_of_references.emplace(bare(a.key).name, &a);
   for (const RunPlan& run : runs_) {
-    if (asked.empty() && (asked_of_references.empty() || !run.is_reference)) continue;
+    if (asked.empty() && (asked_of_references.empty() || !run.is_reference())) continue;
     const Point point = effective(run);
     const auto has_meaning = [&](const auto& entry) { return point.at(entry.first) != meaningless; };
     std::erase_if(asked, has_meaning);
-    if (run.is_reference) std::erase_if(asked_of_references, has_meaning);
+    if (run.is_reference()) std::erase_if(asked_of_references, has_meaning);
   }
   if (asked.empty()) asked.swap(asked_of_references);
   if (asked.empty()) return;

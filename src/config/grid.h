@@ -16,7 +16,8 @@ struct RunPlan {
   std::string id;                                ///< 16 hex digits, results file DIR/NAME/<id>.h5
   std::uint32_t product = 0;                     ///< which product of axes
   std::vector<std::uint16_t> choice;             ///< which value on each of its axes
-  bool is_reference = false;
+  std::uint8_t depth = 0;                        ///< 0: a point of the grid; 1: the reference of one; 2: that one's reference
+  bool is_reference() const { return depth > 0; }
   std::optional<std::uint32_t> reference;        ///< index of the run it starts from, always smaller than its own
 };
 
@@ -40,13 +41,15 @@ class Grid {
   struct Product {
     Point fixed;                                      ///< keys with one value
     std::vector<Axis> axes;
-    Point reference;                                  ///< overrides, empty if there is no [reference]
+    std::vector<Point> references;                    ///< overrides of a point's reference, then of that one's reference; mostly none or one
   };
   void add_product(const Experiment&, const Section* sweep);
+  void add_references(const Experiment&, const std::vector<Assignment>& of_sweep, Product&) const;
   void expand(std::uint32_t product, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
   Point given(const RunPlan&) const;
   Point effective(const RunPlan&) const;
   void check(const RunPlan&, const Settings&, const Experiment&) const;
+  const Assignment* blamed(const RunPlan&, const std::string& key, const Experiment&) const;
   void check_zips(const Experiment&) const;
   void check_meaning(const Experiment&) const;
   std::uint32_t add(RunPlan run, Point effective, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);

@@ -11,6 +11,7 @@
 
 #include "config/text.h"
 #include "model/networks.h"
+#include "quantize/activation.h"
 
 namespace qsweep {
 namespace {
@@ -111,10 +112,25 @@ std::vector<double> milestone_epochs(const std::string& text, double epochs) {
   return values;
 }
 
-/// `word` or what the domain allows.
-Domain word_or(std::string word, Domain domain) {
-  return {word + " or " + domain.allowed, [=](const std::string& text) { return text == word ? text : domain.canonical(text); }};
+/// Numbers above 0.
+Domain factor_list(std::string what) {
+  return {std::move(what), [](const std::string& text) {
+            std::vector<std::string> items;
+            for (const std::string& item : split_words(text)) {
+              if (!(parse_real(item) > 0)) throw std::invalid_argument(text);
+              items.push_back(format_real(parse_real(item)));
+            }
+            if (items.empty()) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
 }
+
+/// One of `words`, or what the domain allows.
+Domain words_or(std::vector<std::string> words, Domain domain) {
+  const std::string allowed = fmt::format("{} or {}", fmt::join(words, ", "), domain.allowed);
+  return {allowed, [=](const std::string& text) { return std::ranges::find(words, text) != words.end() ? text : domain.canonical(text); }};
+}
+Domain word_or(std::string word, Domain domain) { return words_or({std::move(word)}, std::move(domain)); }
 
 Domain any_text() {
   return {"any text", [](const std::string& text) {
@@ -193,6 +209,11 @@ std::string default_projection(const Point& p) {
   return is(p, "weights.quantizer", {"fp"}) ? "none" : "1";
 }
 
+std::string default_alpha(const Point& p) {
+  const std::string& bits = p.at("activations.bits");
+  return bits == "none" || bits == meaningless || has_published_alpha(std::stoi(bits)) ? "published" : "nearest";
+}
+
 auto always(std::string value) {
   return [value = std::move(value)](const Point&) { return value; };
 }
@@ -248,18 +269,29 @@ std::vector<Key> make_keys() {
       [=](const Point& p) { return format_real(network(p) && has_dropout(*network_of(p)) && is(p, "model.batch_norm", {"none"}) ? network_of(p)->dropout : 0); }, network_where(has_dropout), kinds_where(has_dropout));
   add("model.convolution", "algorithm of 3×3 convolutions; auto: what measures faster, winograd: everywhere", one_of({"auto", "direct", "winograd"}), always("auto"),
       network_where(convolves), kinds_where(convolves));
+  const auto sums = [](const Point& p) { return is(p, "model.kind", {"resnet20"}); };
+  add("model.sum_norm", "one more batch norm, before the activation that follows each block's sum", one_of({"none", "plain"}), always("none"), sums, "model.kind = resnet20");
   add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
   add("model.rows", "m: rows of the input, second-layer weights of the two-layer model", integer(1, 100'000), always("5"), two_layer, coarse);
 
   add("weights.quantizer", "Q_w", one_of(weight_quantizers()), always("fp"));
   add("weights.alpha_rule", "how the scale α is refitted", one_of({"exact", "released"}), always("exact"), has_inner_levels, "weights.quantizer = laq3 … laq8 or log3 … log8");
 
-  add("activations.ste", "straight-through estimator of the quantized activation", one_of({"identity", "relu", "clipped_relu"}), always("clipped_relu"), two_layer, coarse);
 
   const auto quantized_gradients = [](const Point& p) { return !is(p, "gradients.quantizer", {"fp"}); };
   add("gradients.quantizer", "Q_g", one_of(numbered({"fp"}, "sq")), always("fp"));
   add("gradients.clip", "c: clip at c standard deviations before quantizing", word_or("none", real(0, true)), always("none"), quantized_gradients, "gradients.quantizer = sq2 … sq8");
   add("gradients.scale", "shared: largest of the workers' scales; worker: each its own", one_of({"shared", "worker"}), always("shared"), quantized_gradients, "gradients.quantizer = sq2 … sq8");
+
+  const std::string any_network = "a network: " + kinds_where([](const NetworkInfo&) { return true; });
+  const auto quantized_activations = [](const Point& p) { return !is(p, "activations.bits", {"none", meaningless}); };
+  add("activations.bits", "b: every activation takes 2^b values, 0 to (2^b − 1)·α, in the place of the ReLU", word_or("none", integer(1, 8)), always("none"), network, any_network);
+  const auto estimates = [=](const Point& p) { return two_layer(p) || quantized_activations(p); };
+  add("activations.ste", "straight-through estimator: what the backward pass takes for the activation's derivative", one_of({"identity", "relu", "clipped_relu"}), always("clipped_relu"), estimates,
+      "activations.bits = 1 … 8, or " + coarse);
+  add("activations.alpha", "α, fixed: a number, as published (1, 2 and 4 bits), or of least error for normal inputs: rounded to the nearest level, by ceil, or to the nearest above 0; lloyd: ceil's fixed point",
+      words_or(alpha_rules(), real(0, true)), default_alpha, quantized_activations, "activations.bits = 1 … 8");
+  add("activations.type", "ceil: positive inputs give at least α; nearest: rounded", one_of({"ceil", "nearest"}), always("ceil"), quantized_activations, "activations.bits = 1 … 8");
 
   add("workers.count", "N", integer(1, 65536), always("1"));
   add("workers.total_batch", "mini-batch of all workers together", word_or("none", integer(1, 100'000'000)), always("none"));
@@ -277,7 +309,7 @@ std::vector<Key> make_keys() {
   add("optimizer.learning_rate", "η", real(0, true), always("0.01"));
   add("optimizer.schedule", "η, η/√t, or steps", one_of({"constant", "inverse_sqrt", "step"}), always("constant"));
   add("optimizer.milestones", "epochs at which η is multiplied by optimizer.decay, or shares of run.epochs (2/5), separated by spaces", milestone_list(), always("200 400 600"), steps, "optimizer.schedule = step");
-  add("optimizer.decay", "factor on η at each milestone", real(0, true), always("0.1"), steps, "optimizer.schedule = step");
+  add("optimizer.decay", "factor on η at each milestone; or as many as there are milestones, separated by spaces", factor_list("a number > 0, or one for each milestone, separated by spaces"), always("0.1"), steps, "optimizer.schedule = step");
   add("optimizer.momentum", "m", real(0, false, 1), always("0.9"), kind({"momentum", "nesterov"}), "optimizer.kind = momentum or nesterov");
   add("optimizer.beta1", "decay of the first moment", real(0, false, 1), always("0.9"), kind({"adam"}), "optimizer.kind = adam");
   add("optimizer.beta2", "decay β of the second moment v", real(0, false, 1),
@@ -295,7 +327,7 @@ std::vector<Key> make_keys() {
   add("run.record_every", "iterations between points of a curve; auto: at most 2,000 points", word_or("auto", integer(1, 4'000'000'000)), always("auto"));
   add("run.histograms", "iterations whose gradients are counted into a histogram for each layer, separated by spaces", word_or("none", integer_list("increasing iterations, separated by spaces")), always("none"), network,
       "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
-  add("run.evaluate_every", "iterations between evaluations on the test set, 0 = each epoch's end, end = once", word_or("end", integer(0, 4'000'000'000)), always("end"), images, image_sets);
+  add("run.evaluate_every", "iterations between evaluations on the test set, 0 = each epoch's end, end = once; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
   add("run.evaluate_train_every", "the same on the training set; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
 
   const auto linear = [](const Point& p) { return is(p, "model.kind", {"linear"}); };
@@ -423,19 +455,29 @@ Settings settings_of(Point effective) {
             p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
   s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};
   if (p.at("model.l2") != "protocol") s.model.l2 = number("model.l2");
+  s.model.sum_norm = p.at("model.sum_norm") == "plain";
   if (p.at("model.batch_norm") != meaningless) s.model.batch_norm = p.at("model.batch_norm");
   if (p.at("model.convolution") != meaningless) s.model.convolution = p.at("model.convolution");
   s.model.dropout = number("model.dropout");
   s.weights = {p.at("weights.quantizer"), p.at("weights.alpha_rule")};
   s.gradients = {p.at("gradients.quantizer"), p.at("gradients.scale"), optional_real("gradients.clip")};
+  if (has("activations.bits") && p.at("activations.alpha") != meaningless) {
+    const std::string& alpha = p.at("activations.alpha");
+    const auto bits = static_cast<int>(number("activations.bits"));
+    const bool named = std::ranges::find(alpha_rules(), alpha) != alpha_rules().end();
+    s.activations = {bits, p.at("activations.ste"), p.at("activations.type"), !named ? parse_real(alpha) : alpha == "published" && !has_published_alpha(bits) ? 0 : alpha_of(alpha, bits)};
+  }
   s.workers = {count("workers.count"), count("workers.batch"), p.at("workers.exchange")};
   s.workers.count = std::max<std::size_t>(1, s.workers.count);  // without a meaning there is one
   if (s.workers.batch == 0) s.workers.batch = count("workers.total_batch") / s.workers.count;
   s.activations.ste = p.at("activations.ste");
   s.optimizer = {p.at("optimizer.kind"), p.at("optimizer.schedule"), p.at("optimizer.second_moment"), number("optimizer.learning_rate"),
-                 number("optimizer.decay"), number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
-                 number("optimizer.epsilon"), number("optimizer.weight_decay"), {}, optional_real("optimizer.projection"), optional_real("optimizer.average")};
+                 0.1, number("optimizer.momentum"), number("optimizer.beta1"), number("optimizer.beta2"),
+                 number("optimizer.epsilon"), number("optimizer.weight_decay"), {}, {}, optional_real("optimizer.projection"), optional_real("optimizer.average")};
   if (p.at("optimizer.milestones") != meaningless) s.optimizer.milestones = milestone_epochs(p.at("optimizer.milestones"), number("run.epochs"));
+  const std::vector<double> decays = list("optimizer.decay");
+  if (decays.size() == 1) s.optimizer.decay = decays.front();
+  else s.optimizer.decays = decays;
   s.run.iterations = count("run.iterations");
   s.run.patience = count("run.patience");
   s.run.seed = count("run.seed");
@@ -466,6 +508,10 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   if (network != nullptr && network->side == 32 && s.data.crop != "none") return Conflict{"data.crop", fmt::format("model.kind = {} allows: none (its images are 32×32)", s.model.kind)};
   if (network != nullptr && !network->batch_norm.empty() && std::ranges::find(network->batch_norm, s.model.batch_norm) == network->batch_norm.end())
     return Conflict{"model.batch_norm", fmt::format("model.kind = {} allows: {}", s.model.kind, fmt::join(network->batch_norm, ", "))};
+  if (s.activations.quantized() && s.model.activation != "relu")
+    return Conflict{"model.activation", fmt::format("activations.bits = {} allows: relu (quantized activations take its place)", s.activations.bits)};
+  if (s.activations.quantized() && s.activations.alpha == 0)
+    return Conflict{"activations.alpha", fmt::format("activations.bits = {} allows: a number, nearest, ceil, positive, lloyd (published are those of 1, 2 and 4 bits)", s.activations.bits)};
   if (grey && s.data.augment != "none") return Conflict{"data.augment", fmt::format("data.set = {} allows: none (the augmentations are for 32×32 colour images)", s.data.set)};
   if (grey && s.data.crop != "none") return Conflict{"data.crop", fmt::format("data.set = {} allows: none (its images are 28×28)", s.data.set)};
   if (s.data.augment == "crop24_flip_colour" && s.data.crop != "24") return Conflict{"data.crop", "data.augment = crop24_flip_colour allows: 24"};
@@ -479,6 +525,8 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server or sharded)"};
   if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
+  if (!s.optimizer.decays.empty() && s.optimizer.decays.size() != s.optimizer.milestones.size())
+    return Conflict{"optimizer.decay", fmt::format("optimizer.milestones = {} allows: one factor, or {}", p.at("optimizer.milestones"), s.optimizer.milestones.size())};
   if (p.at("optimizer.milestones").find('/') != std::string::npos && s.run.epochs == 0)
     return Conflict{"optimizer.milestones", "shares of run.epochs need run.epochs > 0; without it: epochs"};
   if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};

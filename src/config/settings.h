@@ -32,6 +32,7 @@ struct Settings {
     std::optional<double> l2;  ///< none: as the model's protocol
     std::string batch_norm = "none", convolution = "auto";
     double dropout = 0;
+    bool sum_norm = false;  ///< one more batch norm after each block's sum
   } model;
   struct Weights {
     std::string quantizer, alpha_rule;
@@ -45,7 +46,11 @@ struct Settings {
     int bits() const { return quantized() ? std::stoi(quantizer.substr(2)) : 32; }
   } gradients;
   struct Activations {
+    int bits = 0;  ///< 0: not quantized
     std::string ste;  ///< straight-through estimator
+    std::string type;
+    double alpha = 0;  ///< 0: asked for as published, but nothing is
+    bool quantized() const { return bits != 0; }
   } activations;
   struct Workers {
     std::size_t count = 1;  ///< N
@@ -56,6 +61,7 @@ struct Settings {
     std::string kind, schedule, second_moment;
     double learning_rate = 0, decay = 0, momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
     std::vector<double> milestones;  ///< epochs
+    std::vector<double> decays;      ///< a factor for each milestone; empty: `decay` at all of them
     std::optional<double> projection;
     std::optional<double> average;   ///< decay of the average of weights; none: not kept
     bool has_second_moment() const { return kind == "rmsprop" || kind == "adam"; }

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "model/image_kernels.h"
+#include "model/activation.h"
 
 namespace qsweep {
 
@@ -25,6 +25,15 @@ BatchNorm::BatchNorm(Layout& layout, Layout& state_layout, const std::string& na
   state_layout.add(name + "/running_mean", {image.channels}, false);
   state_layout.add(name + "/running_var", {image.channels}, false);
 }
+
+/// Where y tells which x̂ are positive, the ReLU estimator's backward pass is the ReLU's; the identity's has no mask.
+void BatchNorm::quantize(const ActivationQuantizer& quantizer) {
+  quantizer_ = quantizer;
+  rectify_ = quantizer.surrogate == Surrogate::relu && !quantizer.nearest;
+}
+
+/// Else x̂ is computed once more, in the same operations, to see where 0 < x̂ ≤ bound.
+bool BatchNorm::masks_by_input() const { return quantizer_ && quantizer_->surrogate != Surrogate::identity && !rectify_; }
 
 void BatchNorm::initialize(const Stream&, std::span<float> w) const {
   if (!affine_) return;
@@ -80,7 +89,8 @@ void BatchNorm::forward(const Pass& pass, std::span<const float> x, std::span<fl
       scale[l] = affine_ ? pass.w[gamma_ + c] * inverse_[c] : inverse_[c];
       shift[l] = affine_ ? pass.w[beta_ + c] : 0.0F;
     }
-    image_kernels().normalize(of.shape, &x[of.offset], mean.data(), scale.data(), shift.data(), rectify_, &y[of.offset]);
+    if (quantizer_) activation_kernels().normalize_quantize(rule_of(*quantizer_), of.shape, &x[of.offset], mean.data(), scale.data(), shift.data(), &y[of.offset]);
+    else image_kernels().normalize(of.shape, &x[of.offset], mean.data(), scale.data(), shift.data(), rectify_, &y[of.offset]);
   }
 }
 
@@ -88,20 +98,29 @@ void BatchNorm::backward(const Pass& pass, std::span<const float> x, std::span<c
   const auto n = static_cast<double>(pass.batch * image_.pixels());
   for (std::size_t g = 0, c = 0; c < image_.channels; ++g) {
     const Group of = group(g, pass.batch);
-    std::array<float, lanes> mean{}, scale{}, offset{}, slope{};
+    std::array<float, lanes> mean{}, scale{}, shift{}, offset{}, slope{};
     std::array<double, lanes> sum{}, product{};
-    for (std::size_t l = 0; l < of.channels; ++l) mean[l] = mean_[c + l];
-    image_kernels().normalize_sums(of.shape, &x[of.offset], &y[of.offset], &dy[of.offset], mean.data(), rectify_, sum.data(), product.data());
+    for (std::size_t l = 0; l < of.channels; ++l) {
+      mean[l] = mean_[c + l];
+      scale[l] = affine_ ? pass.w[gamma_ + c + l] * inverse_[c + l] : inverse_[c + l];
+      shift[l] = affine_ ? pass.w[beta_ + c + l] : 0.0F;
+    }
+    if (masks_by_input())
+      activation_kernels().within_sums(quantizer_->bound(), of.shape, &x[of.offset], &dy[of.offset], mean.data(), scale.data(), shift.data(), sum.data(), product.data());
+    else image_kernels().normalize_sums(of.shape, &x[of.offset], &y[of.offset], &dy[of.offset], mean.data(), rectify_, sum.data(), product.data());
     for (std::size_t l = 0; l < of.channels; ++l, ++c) {
       const double inverse = inverse_[c];
-      scale[l] = affine_ ? pass.w[gamma_ + c] * inverse_[c] : inverse_[c];
       offset[l] = static_cast<float>(sum[l] / n);
       slope[l] = static_cast<float>(product[l] * inverse * inverse / n);
       if (!affine_) continue;
       gradient[gamma_ + c] = static_cast<float>(product[l] * inverse);
       gradient[beta_ + c] = static_cast<float>(sum[l]);
     }
-    if (!dx.empty())
+    if (dx.empty()) continue;
+    if (masks_by_input())
+      activation_kernels().within_normalize_back(quantizer_->bound(), of.shape, &x[of.offset], &dy[of.offset], mean.data(), scale.data(), shift.data(), offset.data(), slope.data(),
+                                                 &dx[of.offset]);
+    else
       image_kernels().normalize_back(of.shape, &x[of.offset], &y[of.offset], &dy[of.offset], mean.data(), scale.data(), offset.data(), slope.data(), rectify_, &dx[of.offset]);
   }
 }

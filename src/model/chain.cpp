@@ -70,7 +70,7 @@ void Residual::shortcut(std::size_t batch, Visit visit) const {
       for (std::size_t h = 0; h < output_.height; ++h)
         for (std::size_t w = 0; w < output_.width; ++w)
           visit(b * output_.stored() + ((g * output_.height + h) * output_.width + w) * output_.block,
-                b * input_.stored() + ((g * input_.height + h * step) * input_.width + w * step) * input_.block);
+                b * input_.stored() + ((g * input_.height + h * step) * input_.width + w * step) * input_.block, std::min(input_.block, input_.channels - g * input_.block));
 }
 
 void Residual::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
@@ -80,8 +80,8 @@ void Residual::forward(const Pass& pass, std::span<const float> x, std::span<flo
     return;
   }
   std::copy(body.begin(), body.end(), y.begin());
-  shortcut(pass.batch, [&](std::size_t to, std::size_t from) {
-    for (std::size_t l = 0; l < input_.block; ++l) y[to + l] += x[from + l];
+  shortcut(pass.batch, [&](std::size_t to, std::size_t from, std::size_t channels) {
+    for (std::size_t l = 0; l < channels; ++l) y[to + l] += x[from + l];
   });
 }
 
@@ -93,8 +93,8 @@ void Residual::backward(const Pass& pass, std::span<const float> x, std::span<co
     for (std::size_t i = 0; i < pass.batch * input_.stored(); ++i) dx[i] += dy[i];
     return;
   }
-  shortcut(pass.batch, [&](std::size_t to, std::size_t from) {
-    for (std::size_t l = 0; l < input_.block; ++l) dx[from + l] += dy[to + l];
+  shortcut(pass.batch, [&](std::size_t to, std::size_t from, std::size_t channels) {
+    for (std::size_t l = 0; l < channels; ++l) dx[from + l] += dy[to + l];
   });
 }
 

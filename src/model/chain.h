@@ -64,7 +64,8 @@ class Residual final : public Layer {
                 std::span<float> gradient) override;
 
  private:
-  /// Calls visit(offset in the output, offset in the input) for each stored pixel of the shortcut.
+  /// Calls visit(offset in the output, offset in the input, channels there) for each stored pixel of the shortcut. Channels that fill
+  /// the input's last block are left out: the output may have its own in their place.
   template <class Visit>
   void shortcut(std::size_t batch, Visit visit) const;
 

@@ -15,7 +15,10 @@ LayerPlan dense(std::size_t number, std::size_t outputs, Initial initial = {}) {
   return {.kind = LayerKind::dense, .name = "fc" + std::to_string(number), .outputs = outputs, .initial = initial};
 }
 LayerPlan max_pool(Window window) { return {.kind = LayerKind::max_pool, .window = window}; }
-LayerPlan activation(const NetworkOptions& o) { return {.kind = o.activation == "tanh" ? LayerKind::tanh : LayerKind::relu}; }
+LayerPlan activation(const NetworkOptions& o) {
+  if (o.quantizer) return {.kind = LayerKind::quantized_activation, .quantizer = *o.quantizer};
+  return {.kind = o.activation == "tanh" ? LayerKind::tanh : LayerKind::relu};
+}
 
 /// Batch norm, unless switched off, and the activation.
 void normalized(Layers& layers, std::size_t number, const NetworkOptions& o) {
@@ -25,17 +28,35 @@ void normalized(Layers& layers, std::size_t number, const NetworkOptions& o) {
 
 constexpr Window three{3, 1, 1, 1}, halve{2, 2, 0, 0};
 
-Layers mlp(std::size_t classes, const NetworkOptions& o) { return {dense(1, o.dimension), activation(o), dense(2, classes)}; }
+/// Dense layers of these widths and one for the classes.
+Layers perceptron(std::initializer_list<std::size_t> widths, std::size_t classes, const NetworkOptions& o) {
+  Layers layers;
+  std::size_t number = 0;
+  for (const std::size_t width : widths) {
+    layers.push_back(dense(++number, width));
+    normalized(layers, number, o);
+  }
+  layers.push_back(dense(++number, classes));
+  return layers;
+}
 
-Layers lenet300(std::size_t classes, const NetworkOptions& o) { return {dense(1, 300), activation(o), dense(2, 100), activation(o), dense(3, classes)}; }
+Layers mlp(std::size_t classes, const NetworkOptions& o) { return perceptron({o.dimension}, classes, o); }
+Layers lenet300(std::size_t classes, const NetworkOptions& o) { return perceptron({300, 100}, classes, o); }
 
 Layers cifarnet(std::size_t classes, const NetworkOptions& o) {
   const auto begin = [](float deviation, float bias) { return Initial{Initial::truncated, deviation, bias}; };
   const LayerPlan norm{.kind = LayerKind::response_norm};
   const Window same{5, 1, 2, 2};
-  return {convolution(1, o.dimension, same, begin(0.05F, 0)), activation(o), max_pool(Window::same(3, 2, 24)), norm,
-          convolution(2, o.dimension, same, begin(0.05F, 0.1F)), activation(o), norm, max_pool(Window::same(3, 2, 12)),
-          dense(3, 384, begin(0.04F, 0.1F)), activation(o), dense(4, 192, begin(0.04F, 0.1F)), activation(o), dense(5, classes, begin(1.0F / 192, 0))};
+  Layers layers = {convolution(1, o.dimension, same, begin(0.05F, 0))};
+  normalized(layers, 1, o);
+  layers.insert(layers.end(), {max_pool(Window::same(3, 2, 24)), norm, convolution(2, o.dimension, same, begin(0.05F, 0.1F))});
+  normalized(layers, 2, o);
+  layers.insert(layers.end(), {norm, max_pool(Window::same(3, 2, 12)), dense(3, 384, begin(0.04F, 0.1F))});
+  normalized(layers, 3, o);
+  layers.push_back(dense(4, 192, begin(0.04F, 0.1F)));
+  normalized(layers, 4, o);
+  layers.push_back(dense(5, classes, begin(1.0F / 192, 0)));
+  return layers;
 }
 
 Layers lenet5(std::size_t classes, const NetworkOptions& o) {
@@ -83,6 +104,7 @@ Layers resnet20(std::size_t classes, const NetworkOptions& o) {
       normalized(residual.body, number, o);
       residual.body.pop_back();  // the activation comes after the sum
       layers.push_back(std::move(residual));
+      if (o.norm_after_sum) layers.push_back({.kind = LayerKind::batch_norm, .name = "sum" + std::to_string(number), .flag = false});
       layers.push_back(activation(o));
     }
   layers.push_back({.kind = LayerKind::average_pool});
@@ -116,9 +138,9 @@ struct Row {
 /// The table: adding a network is one function and one row.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
-      {{"mlp", 0, 0, "relu", {}, -1, 256, 0, false}, mlp},
-      {{"cifarnet", 3, 24, "relu", {}, -1, 64, 0.004}, cifarnet},
-      {{"lenet300", 1, 28, "tanh", {}, -1, {}, 0, false}, lenet300},
+      {{"mlp", 0, 0, "relu", {"none", "plain", "affine"}, -1, 256, 0, false}, mlp},
+      {{"cifarnet", 3, 24, "relu", {"none", "plain", "affine"}, -1, 64, 0.004}, cifarnet},
+      {{"lenet300", 1, 28, "tanh", {"none", "plain", "affine"}, -1, {}, 0, false}, lenet300},
       {{"lenet5", 1, 28, "relu", {"none", "plain", "affine"}, 0.5, {}, 0}, lenet5},
       {{"vgg11", 3, 32, "relu", {"plain", "affine", "none"}, -1, {}, 0}, vgg11},
       {{"resnet20", 3, 32, "relu", {"plain", "affine"}, -1, {}, 0}, resnet20},

@@ -1,16 +1,18 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/convolution.h"
 #include "model/network.h"
+#include "quantize/activation.h"
 
 /// A network written down as data: from one plan come the fast network and, in tests, its plain double twin (model/reference.h).
 /// Parameters lie in the vector in the order of the plan: weight, bias, then batch norm's weight, bias.
 namespace qsweep {
 
-enum class LayerKind { convolution, dense, relu, tanh, max_pool, average_pool, response_norm, batch_norm, dropout, residual };
+enum class LayerKind { convolution, dense, relu, tanh, quantized_activation, max_pool, average_pool, response_norm, batch_norm, dropout, residual };
 
 struct LayerPlan {
   LayerKind kind = LayerKind::relu;
@@ -20,6 +22,7 @@ struct LayerPlan {
   bool flag = true;           ///< convolution: has a bias; batch norm: affine
   Initial initial = {};
   double rate = 0;            ///< of dropout
+  ActivationQuantizer quantizer = {};  ///< of a quantized activation
   std::vector<LayerPlan> body = {};  ///< of a residual block
 };
 
@@ -36,6 +39,8 @@ struct NetworkOptions {
   std::string activation = "relu";
   std::string batch_norm = "none";  ///< none, plain, affine
   double dropout = 0;
+  std::optional<ActivationQuantizer> quantizer = {};  ///< in the place of every activation
+  bool norm_after_sum = false;                        ///< resnet20: one more plain batch norm before the activation of each sum
   ConvolutionKind convolution = ConvolutionKind::automatic;
 };
 

@@ -72,6 +72,24 @@ Values<T> dense(std::size_t batch, std::size_t inputs, std::size_t outputs, cons
   return y;
 }
 
+/// σ(x): counts the levels that x has reached.
+template <class T>
+T quantized(const ActivationQuantizer& q, T x) {
+  const T alpha = T(q.alpha);
+  int code = 0;
+  for (int j = 1; j < 1 << q.bits; ++j)
+    if (q.nearest ? x >= (T(j) - T(0.5)) * alpha : x > T(j - 1) * alpha) code = j;
+  return T(code) * alpha;
+}
+
+/// μ(x), whose derivative the backward pass takes for that of σ.
+template <class T>
+T surrogate(const ActivationQuantizer& q, T x) {
+  if (q.surrogate == Surrogate::identity) return x;
+  const T above = x > T(0) ? x : T(0), top = T(q.top());
+  return q.surrogate == Surrogate::clipped_relu && above > top ? top : above;
+}
+
 /// where: index of each output's maximum within its own image.
 template <class T>
 Values<T> max_pool(std::size_t batch, const Image& in, const Image& out, const Window& win, const Values<T>& x, std::vector<std::size_t>& where) {
@@ -201,9 +219,36 @@ void add_shortcut(std::size_t batch, const Image& in, const Image& out, const Va
           y[((b * out.channels + c) * out.height + i) * out.width + j] += x[((b * in.channels + c) * in.height + i * step) * in.width + j * step];
 }
 
+/// Quantized activations are flat between jumps; straight-through estimators differentiate another function: with x₀ the inputs of
+/// σ in a first pass, that pass's σ(x₀) + μ(x) − μ(x₀). It has the value of σ and the derivative of μ at x₀. Levels are often equal, so
+/// pooling afterwards takes the maximum where the first pass found it, the first of equals.
+template <class T>
+struct StraightThrough {
+  std::vector<Values<T>> inputs = {};                 ///< x₀ of each quantized activation
+  std::vector<std::vector<std::size_t>> places = {};  ///< of each pooling's maxima
+  bool recording = true;                              ///< the first pass
+  std::size_t next = 0, next_place = 0;
+
+  void begin(bool first) { recording = first, next = next_place = 0; }
+  Values<T> pool(std::size_t batch, const Image& in, const Image& out, const Window& window, const Values<T>& x) {
+    if (recording) return max_pool(batch, in, out, window, x, places.emplace_back());
+    const std::vector<std::size_t>& where = places[next_place++];
+    Values<T> y(where.size());
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[where[i]];
+    return y;
+  }
+
+  Values<T> pass(const ActivationQuantizer& q, Values<T> x) {
+    if (recording) inputs.push_back(x);
+    const Values<T>& from = inputs[next++];
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = quantized(q, from[i]) + (surrogate(q, x[i]) - surrogate(q, from[i]));
+    return x;
+  }
+};
+
 /// The outputs of a whole plan in training mode, without dropout. `w` moves on over the parameters used.
 template <class T>
-Values<T> forward(const std::vector<LayerPlan>& layers, std::size_t batch, Image& image, const T*& w, Values<T> x) {
+Values<T> forward(const std::vector<LayerPlan>& layers, std::size_t batch, Image& image, const T*& w, Values<T> x, StraightThrough<T>& estimator) {
   for (const LayerPlan& layer : layers) {
     const Image in = plain(image), out = plain(image_after(layer, image));
     const auto take = [&](std::size_t n) { const T* from = w; w += n; return from; };
@@ -219,12 +264,9 @@ Values<T> forward(const std::vector<LayerPlan>& layers, std::size_t batch, Image
         break;
       }
       case LayerKind::relu: for (T& v : x) v = v > T(0) ? v : T(0); break;
+      case LayerKind::quantized_activation: x = estimator.pass(layer.quantizer, std::move(x)); break;
       case LayerKind::tanh: for (T& v : x) v = std::tanh(v); break;
-      case LayerKind::max_pool: {
-        std::vector<std::size_t> where;
-        x = max_pool(batch, in, out, layer.window, x, where);
-        break;
-      }
+      case LayerKind::max_pool: x = estimator.pool(batch, in, out, layer.window, x); break;
       case LayerKind::average_pool: x = average_pool(batch * in.channels, in.pixels(), x); break;
       case LayerKind::response_norm: x = response_norm(batch, in, 4, T(1), T(0.001F / 9), x); break;
       case LayerKind::batch_norm: {
@@ -237,7 +279,7 @@ Values<T> forward(const std::vector<LayerPlan>& layers, std::size_t batch, Image
       case LayerKind::dropout: throw std::invalid_argument("the reference has no dropout");
       case LayerKind::residual: {
         Image inner = image;
-        Values<T> y = forward(layer.body, batch, inner, w, x);
+        Values<T> y = forward(layer.body, batch, inner, w, x, estimator);
         add_shortcut(batch, in, out, x, y);
         x = std::move(y);
         break;

@@ -22,7 +22,7 @@ std::vector<std::string> fields_of(const std::string& kind) {
 }  // namespace
 
 Optimizer::Optimizer(const Settings::Optimizer& settings, const Layout& layout, double iterations_per_epoch)
-    : settings_(settings), layout_(layout), schedule_{settings.schedule, settings.learning_rate, settings.decay, {}} {
+    : settings_(settings), layout_(layout), schedule_{settings.schedule, settings.learning_rate, settings.decay, {}, settings.decays} {
   for (const double epoch : settings.milestones) schedule_.milestones.push_back(iterations_of_epochs(epoch, iterations_per_epoch));
   for (const std::string& name : fields_of(settings.kind)) state_.push_back({name, std::vector<float>(layout.dimension())});
   if (settings.average) state_.push_back({"average", std::vector<float>(layout.dimension())});

@@ -14,8 +14,8 @@ double Schedule::at(std::uint64_t iteration) const {
   if (kind == "inverse_sqrt") return learning_rate / std::sqrt(static_cast<double>(iteration));
   double rate = learning_rate;
   if (kind == "step")
-    for (const std::uint64_t milestone : milestones)
-      if (iteration > milestone) rate *= decay;
+    for (std::size_t i = 0; i < milestones.size(); ++i)
+      if (iteration > milestones[i]) rate *= decays.empty() ? decay : decays[i];
   return rate;
 }
 

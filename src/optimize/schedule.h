@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-/// Learning rate η_t, t = 1 … T:   constant η;   inverse_sqrt η/√t (the theorems' choice);   step η·decay^(milestones passed).
+/// Learning rate η_t, t = 1 … T:   constant η;   inverse_sqrt η/√t (the theorems' choice);   step η·decay^(milestones passed), or
+/// η·Π decays of the milestones passed.
 namespace qsweep {
 
 /// ⌈E·n⌉, iterations in E epochs of n = size/(N·B) iterations, where n was rounded: a product that is an integer but for the two
@@ -14,7 +15,8 @@ struct Schedule {
   std::string kind = "constant";
   double learning_rate = 0.01;
   double decay = 0.1;
-  std::vector<std::uint64_t> milestones = {};  ///< iterations after which the rate falls
+  std::vector<std::uint64_t> milestones = {};  ///< iterations after which the rate changes
+  std::vector<double> decays = {};             ///< a factor for each milestone; empty: `decay`
 
   double at(std::uint64_t iteration) const;
 };

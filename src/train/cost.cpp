@@ -1,8 +1,30 @@
 #include "train/cost.h"
 
+#include "model/networks.h"
+#include "train/network_cost.h"
 #include "train/trainer.h"
 
 namespace qsweep {
+namespace {
+
+/// How often the network is evaluated on a set of images.
+double evaluations(const std::optional<std::uint64_t>& every, double iterations, double per_epoch) {
+  if (every == UINT64_MAX) return 0;
+  if (!every) return 1;
+  return *every == 0 ? iterations / per_epoch : iterations / static_cast<double>(*every) + 1;
+}
+
+/// Convolutions, what lies between them, and evaluations: instead of the estimate by parameters.
+void add_convolutions(const Settings& s, double iterations, double& seconds, Cost& cost) {
+  const NetworkWork work = work_of(network_plan_of(s), convolution_kind(s));
+  const auto samples = static_cast<double>(training_samples(s)), test = static_cast<double>(describe(image_set(s.data.set)).test);
+  const auto batch = static_cast<double>(s.workers.batch), workers = static_cast<double>(s.workers.count), per_epoch = samples / (batch * workers);
+  seconds += iterations * work.training * batch * workers;
+  seconds += work.forward * (test * evaluations(s.run.evaluate_every, iterations, per_epoch) + samples * evaluations(s.run.evaluate_train_every, iterations, per_epoch));
+  cost.bytes_per_rank += static_cast<std::size_t>(4 * work.activations * batch);
+}
+
+}  // namespace
 
 Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Speed& speed) {
   Cost cost;
@@ -12,17 +34,20 @@ Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Spe
   cost.parameters = d;
   cost.iterations = iteration_limit(s);
   // Forward and backward each read every weight once per sample; the gradient of the inputs is never asked for.
+  const NetworkInfo* network = find_network(s.model.kind);
+  const bool convolves = network != nullptr && network->convolves;
   cost.flops_per_iteration = 4 * static_cast<double>(d) * batch * workers;
   double draws = s.data.synthetic_linear() ? static_cast<double>(d) * batch * workers : 0;
   if (s.theory.measure) {
     cost.flops_per_iteration += static_cast<double>(d) * batch * batch * workers;                    // Gram matrix
     if (s.theory.hindsight) draws *= 3, cost.flops_per_iteration += static_cast<double>(d * d) * batch * workers;
   }
-  const double per_iteration = cost.flops_per_iteration / speed.flops + (workers + 2) * static_cast<double>(d) / speed.elements + draws / speed.draws + 4e-6 * workers;
+  const double per_iteration = (convolves ? 0 : cost.flops_per_iteration / speed.flops) + (workers + 2) * static_cast<double>(d) / speed.elements + draws / speed.draws + 4e-6 * workers;
   const auto iterations = static_cast<double>(cost.iterations == 0 ? 100 * s.run.patience : cost.iterations);
   cost.core_seconds = per_iteration * iterations + 0.05;
   const std::size_t fields = 6;  // w, first and second moment, ŵ, mean gradient, and a message
   cost.bytes_per_rank = 4 * d * (fields + workers_per_rank) + 4 * s.workers.batch * (inputs + 4 * s.model.dimension) + (std::size_t{60} << 20);  // 60 MiB: the program and MPI
+  if (convolves) add_convolutions(s, iterations, cost.core_seconds, cost);
   return cost;
 }
 

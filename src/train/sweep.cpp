@@ -13,6 +13,7 @@
 #include "config/keys.h"
 #include "results/file.h"
 #include "results/provenance.h"
+#include "train/adopt.h"
 #include "train/claim.h"
 #include "train/cost.h"
 #include "train/environment.h"
@@ -257,7 +258,7 @@ std::vector<std::uint32_t> claim_order(const Grid& grid, int shard, int shards) 
   std::vector<double> cost(grid.runs().size());
   for (const std::uint32_t i : order) cost[i] = estimate(grid.settings(grid.runs()[i]), 1).core_seconds;
   std::ranges::stable_sort(order, [&](std::uint32_t a, std::uint32_t b) {
-    const bool first_a = grid.runs()[a].is_reference, first_b = grid.runs()[b].is_reference;
+    const bool first_a = grid.runs()[a].is_reference(), first_b = grid.runs()[b].is_reference();
     return first_a != first_b ? first_a : cost[a] > cost[b];
   });
   return order;
@@ -270,6 +271,8 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.on_root([&] {
     make_folder(folder);
     remove_leftovers(folder);
+    const std::size_t adopted = options.rerun ? 0 : adopt_references(grid, order, folder, {grid.name(), grid.effective_text(), grid.axes(), {}});
+    if (adopted > 0) fmt::print("{} references are complete in other experiments of {} and were copied\n", adopted, options.out.string());
     report_finished(grid, order, folder, options.rerun);
   });
   std::size_t most_parts = 1, to_do = 0;

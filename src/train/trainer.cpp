@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "base/errors.h"
-#include "model/networks.h"
 #include "train/evaluation.h"
 
 namespace qsweep {
@@ -24,21 +23,6 @@ double iterations_per_epoch(const Settings& s) {
 }
 
 }  // namespace
-
-Geometry input_geometry(const Settings& s) {
-  Geometry g = describe(image_set(s.data.set)).geometry;
-  if (const std::size_t side = crop(s.data.crop)) g.height = g.width = side;
-  return g;
-}
-
-std::unique_ptr<Model> make_model(const Settings& s) {
-  if (s.model.kind == "linear") return std::make_unique<LinearModel>(s.model.dimension, s.model.l2.value_or(0));
-  const Geometry geometry = input_geometry(s);
-  const auto kind = s.model.convolution == "winograd" ? ConvolutionKind::winograd : s.model.convolution == "direct" ? ConvolutionKind::direct : ConvolutionKind::automatic;
-  const NetworkOptions options{s.model.dimension, s.model.activation, s.model.batch_norm, s.model.dropout, kind};
-  const double l2 = s.model.l2.value_or(find_network(s.model.kind)->l2);
-  return build(network_plan(s.model.kind, {geometry.channels, geometry.height, geometry.width, 1}, describe(image_set(s.data.set)).classes, options, l2), kind);
-}
 
 std::uint64_t iteration_limit(const Settings& s) {
   std::uint64_t limit = s.run.iterations;

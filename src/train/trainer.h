@@ -9,6 +9,7 @@
 #include "optimize/optimizer.h"
 #include "quantize/quantized_weights.h"
 #include "train/feed.h"
+#include "train/make_model.h"
 #include "train/method.h"
 #include "train/metrics.h"
 #include "train/worker.h"
@@ -73,8 +74,5 @@ Record train_distributed(const Task& task);
 
 /// T that the settings promise at most: the lower of run.iterations and run.epochs; 0 if only patience ends the run.
 std::uint64_t iteration_limit(const Settings& settings);
-std::unique_ptr<Model> make_model(const Settings& settings);
-/// Model inputs and classes by data set, without reading it.
-Geometry input_geometry(const Settings& settings);
 
 }  // namespace qsweep

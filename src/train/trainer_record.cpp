@@ -101,6 +101,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
   record.attributes["status"] = diverged ? "diverged" : "complete";
   record.attributes["iterations"] = static_cast<std::int64_t>(t);
+  if (settings_.activations.quantized()) record.attributes["activation_alpha"] = settings_.activations.alpha;
   if (diverged) record.attributes["diverged_iteration"] = static_cast<std::int64_t>(t);
   metrics_.write(record, hindsight);
   for (const Tensor& tensor : model_->layout().tensors())

@@ -93,8 +93,8 @@ TEST(Grid, references_are_runs_of_their_own_that_come_first) {
   for (std::uint32_t i = 0; i < grid.runs().size(); ++i) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
-    EXPECT_NE(run.is_reference, run.reference.has_value());
-    if (run.is_reference) {
+    EXPECT_NE(run.is_reference(), run.reference.has_value());
+    if (run.is_reference()) {
       EXPECT_EQ(s.weights.quantizer, "fp");
       EXPECT_EQ(s.run.iterations, 50U);
       EXPECT_EQ(s.model.initial, "") << "a reference starts from drawn weights";
@@ -103,7 +103,7 @@ TEST(Grid, references_are_runs_of_their_own_that_come_first) {
     ASSERT_LT(*run.reference, i);
     references.insert(*run.reference);
     const RunPlan& reference = grid.runs()[*run.reference];
-    EXPECT_TRUE(reference.is_reference);
+    EXPECT_TRUE(reference.is_reference());
     EXPECT_EQ(grid.settings(reference).model.dimension, s.model.dimension) << "the reference of its own point";
     EXPECT_EQ(s.model.initial, "reference " + reference.id);
   }
@@ -125,9 +125,56 @@ TEST(Grid, a_point_that_is_its_own_reference_depends_on_nothing) {
   const Grid grid = grid_of(base + "[weights]\nquantizer = lab, fp, laq2\n[reference]\nweights.quantizer = fp\n");
   ASSERT_EQ(grid.runs().size(), 3U);
   EXPECT_EQ(values(grid, "weights.quantizer"), (Strings{"fp", "lab", "laq2"}));
-  EXPECT_TRUE(grid.runs()[0].is_reference && !grid.runs()[0].reference);
+  EXPECT_TRUE(grid.runs()[0].is_reference() && !grid.runs()[0].reference);
   EXPECT_EQ(grid.runs()[1].reference, 0U);
   EXPECT_EQ(grid.runs()[2].reference, 0U);
+}
+
+const std::string chained = base +
+                            "[weights]\nquantizer = laq3, laq4\n[reference]\nweights.quantizer = lab\nrun.iterations = 50\nreference.weights.quantizer = "
+                            "fp\n[reference.reference]\noptimizer.learning_rate = 0.5\n";
+
+TEST(Grid, a_reference_may_have_a_reference) {
+  const Grid grid = grid_of(chained);
+  ASSERT_EQ(values(grid, "weights.quantizer"), (Strings{"fp", "lab", "laq3", "laq4"}));
+  EXPECT_EQ(values(grid, "run.iterations"), (Strings{"50", "50", "5", "5"})) << "a reference's reference begins as that one";
+  EXPECT_EQ(values(grid, "optimizer.learning_rate"), (Strings{"0.5", "0.01", "0.01", "0.01"}));
+  EXPECT_EQ(grid.settings(grid.runs()[1]).model.initial, "reference " + grid.runs()[0].id);
+  EXPECT_EQ(grid.runs()[1].reference, 0U);
+  EXPECT_EQ(grid.runs()[2].reference, 1U);
+  EXPECT_EQ(grid.runs()[3].reference, 1U);
+  EXPECT_TRUE(grid.runs()[0].is_reference() && grid.runs()[1].is_reference() && !grid.runs()[2].is_reference());
+  const Strings middle = sorted_ids(grid_of("[run]\niterations = 50\n[weights]\nquantizer = lab\n[reference]\nweights.quantizer = fp\noptimizer.learning_rate = 0.5\n"));
+  for (const std::string& id : middle) EXPECT_TRUE(std::ranges::binary_search(sorted_ids(grid), id)) << "the chain's first two runs are those of an experiment of their own";
+}
+
+TEST(Grid, a_sweep_may_say_what_its_reference_is) {
+  const std::string text = base + "[weights]\nquantizer = laq3\n[sweep.a]\nreference.weights.quantizer = lab\n[sweep.b]\nreference.weights.quantizer = "
+                                  "lat\n[reference]\nrun.iterations = 50\nreference.weights.quantizer = fp\n";
+  const Grid grid = grid_of(text);
+  EXPECT_EQ(values(grid, "weights.quantizer"), (Strings{"fp", "lab", "laq3", "lat", "laq3"})) << "one float network for both";
+  EXPECT_EQ(grid.runs()[2].reference, 1U);
+  EXPECT_EQ(grid.runs()[4].reference, 3U);
+  EXPECT_EQ(grid.runs()[3].reference, 0U);
+  EXPECT_EQ(values(grid_of(text, {"reference.weights.quantizer=log3"}), "weights.quantizer"), (Strings{"fp", "log3", "laq3"})) << "the command line wins over the sweeps";
+  EXPECT_EQ(values(grid_of(text, {"sweep.b.reference.weights.quantizer=log3"}), "weights.quantizer"), (Strings{"fp", "lab", "laq3", "log3", "laq3"}));
+  EXPECT_EQ(values(grid_of(text, {"reference.reference.run.iterations=7"}), "run.iterations"), (Strings{"7", "50", "5", "50", "5"}));
+}
+
+TEST(Grid, chains_of_references_are_named_in_messages) {
+  const auto message = [](const std::string& text) {
+    try {
+      grid_of(text);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(message(base + "[sweep.a]\nreference.weights.quantizer = lab, lat\n").find("reference.weights.quantizer: allowed: one value"), std::string::npos);
+  EXPECT_NE(message(base + "[reference]\nreference.optimizer.momentum = 0.5\n").find("test.ini:4: "), std::string::npos) << "sgd has no momentum";
+  EXPECT_NE(message(base + "[reference]\nreference.weight.quantizer = lab\n").find("nearest: weights.quantizer"), std::string::npos);
+  EXPECT_NE(message(base + "[optimizer]\nkind = sgd\n[sweep.a]\nreference.workers.exchange = allreduce\nreference.gradients.quantizer = sq2\nreference.gradients.scale = worker\n").find("test.ini:8: "), std::string::npos)
+      << "the line of the sweep is blamed";
 }
 
 TEST(Grid, the_command_line_wins_over_the_file_and_over_sweeps) {
@@ -162,7 +209,7 @@ void expect_round_trip(const Grid& grid) {
 
 TEST(Grid, the_effective_text_is_the_same_experiment) {
   for (const std::string& text : Strings{
-           base, "run.patience = 4\n", base + "seed = 1, 2\n[gradients]\nquantizer = fp, sq2\nclip = 2, 3\n", referenced,
+           base, chained, base + "[sweep.a]\nreference.weights.quantizer = lab\n[sweep.b]\nweights.quantizer = laq3\n", "run.patience = 4\n", base + "seed = 1, 2\n[gradients]\nquantizer = fp, sq2\nclip = 2, 3\n", referenced,
            "[sweep]\nzip = workers.count run.iterations\n[workers]\ncount = 1, 2, 4\n[run]\niterations = 40, 20, 20\nseed = 1, 2\n",
            base + "[sweep.zipped]\nzip = model.dimension workers.count\nmodel.dimension = 8, 16\nworkers.count = 2, "
                   "2\n[sweep.plain]\n",

@@ -24,6 +24,8 @@ TEST(Keys, one_value_has_one_text) {
   EXPECT_EQ(canonical("run.seed", "9007199254740992"), "9007199254740992");
   EXPECT_EQ(canonical("optimizer.milestones", " 80   1.4e2 "), "80 140");
   EXPECT_EQ(canonical("optimizer.milestones", " 2/5  7/10 "), "2/5 7/10");
+  EXPECT_EQ(canonical("optimizer.decay", " 1e3  .1 "), "1000 0.1");
+  EXPECT_EQ(canonical("activations.alpha", "0.50"), "0.5");
   EXPECT_EQ(canonical("gradients.clip", "3.0"), "3");
   EXPECT_EQ(canonical("gradients.clip", "none"), "none");
 }
@@ -44,12 +46,16 @@ TEST(Keys, what_is_no_value_is_refused) {
       {"optimizer.beta2", {"1"}},
       {"optimizer.projection", {"0", "-1", "None"}},
       {"optimizer.milestones", {"", "a b", "80; 140", "-1 2", "80 2/5", "5/2", "0/5", "1.5/2", "2/5/7"}},
+      {"optimizer.decay", {"0", "-1", "0.1 0", ""}},
+      {"activations.bits", {"0", "9", "fp"}},
+      {"activations.ste", {"clipped", "ReLU"}},
+      {"activations.alpha", {"0", "best", "-1"}},
       {"gradients.clip", {"0", "-3", "yes"}},
       {"gradients.quantizer", {"sq1", "sq9", "FP", "sq"}},
       {"weights.quantizer", {"laq1", "laq9", "log1", "lab2", "fp32"}},
       {"data.shuffle", {"1", "yes", "True"}},
       {"run.record_every", {"0", "never"}},
-      {"run.evaluate_every", {"never", "-1"}},
+      {"run.evaluate_every", {"sometimes", "-1"}},
       {"experiment.method", {"coarse"}},
       {"model.initial", {""}}};
   for (const auto& [key, values] : wrong)
@@ -74,7 +80,8 @@ std::vector<Point> all_kinds_of_points() {
                  {"optimizer.kind", "nesterov"},
                  {"workers.total_batch", "128"}}),
           point({{"data.set", "mnist"}, {"model.kind", "lenet5"}}),
-          point({{"experiment.method", "coarse_gradient"}, {"data.samples", "24"}, {"problem.start", "spurious"}, {"problem.target", "spurious"}})};
+          point({{"experiment.method", "coarse_gradient"}, {"data.samples", "24"}, {"problem.start", "spurious"}, {"problem.target", "spurious"}}),
+          point({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"activations.bits", "2"}})};
 }
 
 TEST(Keys, every_default_is_a_value_and_canonical) {
@@ -203,6 +210,39 @@ TEST(Keys, settings_hold_what_the_keys_say) {
   EXPECT_EQ(s.optimizer.projection, 1.0);
 }
 
+TEST(Keys, settings_of_activations) {
+  const auto of = [](const char* bits, const char* alpha) {
+    return settings_of(point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"activations.bits", bits}, {"activations.alpha", alpha}})).activations;
+  };
+  EXPECT_EQ(of("2", "published").alpha, 0.6511);
+  EXPECT_NEAR(of("4", "ceil").alpha, 0.1666, 1e-4);
+  EXPECT_EQ(of("3", "0.25").alpha, 0.25);
+  const Point defaults = point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"activations.bits", "3"}});
+  EXPECT_EQ(defaults.at("activations.alpha") + defaults.at("activations.type") + defaults.at("activations.ste"), "nearestceilclipped_relu") << "nothing is published for 3 bits";
+  EXPECT_EQ(point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"activations.bits", "4"}}).at("activations.alpha"), "published");
+  const auto conflict = [](const Point& p) { const auto found = find_conflict(settings_of(p)); return found ? found->key : std::string(); };
+  EXPECT_EQ(conflict(point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"run.epochs", "1"}, {"activations.bits", "3"}, {"activations.alpha", "published"}})), "activations.alpha");
+  EXPECT_EQ(conflict(point({{"data.set", "mnist"}, {"model.kind", "lenet300"}, {"run.epochs", "1"}, {"activations.bits", "2"}})), "model.activation") << "lenet300's default is tanh";
+  EXPECT_EQ(conflict(point({{"data.set", "mnist"}, {"model.kind", "lenet300"}, {"run.epochs", "1"}, {"activations.bits", "2"}, {"model.activation", "relu"}})), "");
+}
+
+TEST(Keys, milestones_may_be_shares_of_the_run_and_have_factors_of_their_own) {
+  const auto settings = [](const char* milestones, const char* decay, const char* epochs) {
+    return settings_of(point({{"data.set", "mnist"}, {"model.kind", "mlp"}, {"optimizer.schedule", "step"}, {"optimizer.milestones", milestones}, {"optimizer.decay", decay},
+                              {"run.epochs", epochs}, {"run.iterations", "5"}}));
+  };
+  EXPECT_EQ(settings("2/5 7/10", "0.1", "200").optimizer.milestones, (std::vector{80.0, 140.0}));
+  EXPECT_EQ(settings("2/5 7/10", "0.1", "5").optimizer.milestones, (std::vector{2.0, 3.5}));
+  EXPECT_EQ(settings("1/11 6/11 9/11", "1000 0.1 0.1", "220").optimizer.milestones, (std::vector{20.0, 120.0, 180.0}));
+  EXPECT_EQ(settings("1/11 6/11 9/11", "1000 0.1 0.1", "220").optimizer.decays, (std::vector{1000.0, 0.1, 0.1}));
+  EXPECT_TRUE(settings("1/11 6/11 9/11", "0.1", "220").optimizer.decays.empty());
+  const auto conflict = [&](const Settings& s) { const auto found = find_conflict(s); return found ? found->key : std::string(); };
+  EXPECT_EQ(conflict(settings("2/5 7/10", "0.1", "5")), "");
+  EXPECT_EQ(conflict(settings("2/5 7/10", "0.1", "0")), "optimizer.milestones");
+  EXPECT_EQ(conflict(settings("7/10 2/5", "0.1", "5")), "optimizer.milestones");
+  EXPECT_EQ(conflict(settings("2/5 7/10", "0.1 0.2 0.3", "5")), "optimizer.decay");
+}
+
 TEST(Keys, settings_of_optimizers_and_of_the_run) {
   const Settings s = settings_of(point({{"data.set", "mnist"},
                                         {"model.kind", "mlp"},
@@ -305,6 +345,11 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"model.batch_norm", "affine"},
                                                                    {"model.dropout", "0.25"},
                                                                    {"model.convolution", "direct"},
+                                                                   {"model.sum_norm", "plain"},
+                                                                   {"activations.bits", "4"},
+                                                                   {"activations.ste", "relu"},
+                                                                   {"activations.alpha", "9"},
+                                                                   {"activations.type", "nearest"},
                                                                    {"weights.quantizer", "laq4"},
                                                                    {"weights.alpha_rule", "released"},
                                                                    {"gradients.quantizer", "sq5"},
@@ -358,6 +403,7 @@ TEST(Keys, every_key_reaches_the_settings) {
     out << s.data.set << ';' << s.data.dir << ';' << s.data.limit << ';' << s.data.shuffle << ';' << s.data.crop << ';'
         << s.data.augment << ';' << s.data.normalize << ';';
     list(s.data.mean), list(s.data.std), list(s.optimizer.milestones), list(s.run.histograms);
+    out << s.model.sum_norm << s.activations.bits << s.activations.ste << s.activations.type << s.activations.alpha << ';';
     out << s.model.kind << ';' << s.model.activation << ';' << s.model.initial << ';' << s.model.dimension << ';'
         << s.model.l2.value_or(-1) << ';' << s.model.batch_norm << ';' << s.model.dropout << ';' << s.model.convolution << ';' << s.weights.quantizer << ';' << s.weights.alpha_rule << ';' << s.gradients.quantizer
         << ';' << s.gradients.scale << ';' << s.gradients.clip.value_or(-1) << ';' << s.workers.count << ';' << s.workers.batch

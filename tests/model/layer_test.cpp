@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "model/batch_norm.h"
+#include "model/chain.h"
 #include "model/image_kernels.h"
 #include "model/image_layers.h"
 #include "model/loss.h"
@@ -83,6 +84,17 @@ struct Passed {
 };
 
 Image blocked(std::size_t channels, std::size_t height, std::size_t width) { return {channels, height, width, channel_block()}; }
+
+/// Each image in blocks of 8 and of 16 channels, whatever this CPU's own are; vectors as they are. (oneDNN's layers take its own only.)
+std::vector<Image> both_blocks(std::initializer_list<Image> images) {
+  std::vector<Image> all;
+  for (Image image : images) {
+    if (image.block == 1) all.push_back(image);
+    else
+      for (const std::size_t block : {8U, 16U}) image.block = block, all.push_back(image);
+  }
+  return all;
+}
 
 struct ConvolutionCase {
   std::size_t batch;
@@ -199,7 +211,7 @@ TEST(Window, same_is_that_of_tensorflow) {
 }
 
 TEST(MaxPool, is_the_reference) {
-  for (const Image& input : {blocked(1, 2, 2), blocked(20, 7, 5), blocked(16, 24, 24), blocked(64, 12, 12), blocked(33, 9, 11)})
+  for (const Image& input : both_blocks({blocked(1, 2, 2), blocked(20, 7, 5), blocked(16, 24, 24), blocked(64, 12, 12), blocked(33, 9, 11)}))
     for (const Window& window : {Window{2, 2, 0, 0}, Window::same(3, 2, input.height), Window{3, 2, 1, 1}}) {
       if (window.after == 0 && window.size == 3) continue;
       const Window w = input.height == input.width ? window : Window{window.size, window.stride, window.before, window.before};
@@ -249,7 +261,7 @@ TEST(MaxPool, equal_values_and_what_is_not_a_number) {
 }
 
 TEST(AveragePool, is_the_reference) {
-  for (const Image& input : {blocked(64, 8, 8), blocked(20, 3, 5), blocked(1, 1, 1)}) {
+  for (const Image& input : both_blocks({blocked(64, 8, 8), blocked(20, 3, 5), blocked(1, 1, 1)})) {
     AveragePool layer(input);
     const Image in = reference::plain(input);
     const Values<double> x = draws(7 * in.size(), 5), dy = draws(7 * in.channels, 6);
@@ -262,7 +274,7 @@ TEST(AveragePool, is_the_reference) {
 }
 
 TEST(LocalResponseNorm, is_the_reference) {
-  for (const Image& input : {blocked(64, 6, 6), blocked(20, 3, 5), blocked(3, 2, 2), blocked(1, 1, 1), blocked(33, 1, 7)})
+  for (const Image& input : both_blocks({blocked(64, 6, 6), blocked(20, 3, 5), blocked(3, 2, 2), blocked(1, 1, 1), blocked(33, 1, 7)}))
     for (const auto& [radius, alpha] : {std::pair{4U, 0.001F / 9}, {4U, 0.7F}, {1U, 0.7F}, {7U, 0.2F}}) {  // large alphas, so that the sum counts
       LocalResponseNorm layer(input, radius, 1, alpha);
       const Image in = reference::plain(input);
@@ -276,7 +288,7 @@ TEST(LocalResponseNorm, is_the_reference) {
 }
 
 TEST(BatchNorm, is_the_reference) {
-  for (const Image& input : {blocked(64, 6, 6), blocked(20, 9, 9), blocked(3, 2, 2), Image{500}, Image{7}, Image{24}})
+  for (const Image& input : both_blocks({blocked(64, 6, 6), blocked(20, 9, 9), blocked(3, 2, 2), Image{500}, Image{7}, Image{24}}))
     for (const bool affine : {false, true})
       for (const bool rectify : {false, true}) {
         constexpr std::size_t batch = 7;
@@ -340,13 +352,83 @@ TEST(BatchNorm, a_mean_far_from_zero_costs_no_accuracy) {
 }
 
 TEST(Flatten, has_the_order_of_pytorch) {
-  for (const Image& input : {blocked(20, 3, 5), blocked(32, 2, 2), blocked(1, 1, 1)}) {
+  for (const Image& input : both_blocks({blocked(20, 3, 5), blocked(32, 2, 2), blocked(1, 1, 1)})) {
     Flatten layer(input);
     const Values<double> x = draws(2 * input.size(), 5);
     const std::vector<float> flat(x.begin(), x.end());
     const Passed fast(layer, 2, no_weights, store(2, input, x), flat);
     EXPECT_EQ(fast.y, flat);
     EXPECT_EQ(fast.dx, store(2, input, x));
+  }
+}
+
+TEST(Dense, is_the_reference) {
+  for (const auto& [batch, inputs, outputs] : {std::tuple{1U, 1U, 1U}, {7U, 33U, 5U}, {64U, 100U, 10U}}) {
+    Layout layout;
+    layout.add("before", {2}, true);
+    Dense layer(layout, "fc1", inputs, outputs);
+    const Values<double> x = draws(batch * inputs, 1), w = draws(layout.dimension(), 2), dy = draws(batch * outputs, 3);
+    const double *weight = &w[2], *bias = &w[2 + inputs * outputs];
+    // A dense layer is a convolution of one pixel.
+    const Image in{inputs}, out{outputs};
+    const auto g = reference::convolution_back<double>(batch, in, out, {1, 1, 0, 0}, weight, x, dy);
+    const std::vector<float> fw(w.begin(), w.end()), fx(x.begin(), x.end()), fdy(dy.begin(), dy.end());
+    const Passed fast(layer, batch, fw, fx, fdy);
+    EXPECT_LE(error(fast.y, reference::dense(batch, inputs, outputs, weight, bias, x)), 1e-5);
+    EXPECT_LE(error(fast.dx, g.x), 1e-5);
+    EXPECT_LE(error(std::span(fast.gradient).subspan(2, inputs * outputs), g.weight), 1e-5);
+    EXPECT_LE(error(std::span(fast.gradient).subspan(2 + inputs * outputs), g.bias), 1e-5);
+    expect_derivative([&](const auto& v) { return reference::dense(batch, inputs, outputs, weight, bias, v); }, x, dy, g.x);
+  }
+}
+
+TEST(Activations, are_their_formulas) {
+  const Values<double> x = draws(1003, 1), dy = draws(1003, 2);
+  Values<double> rectified(x.size()), tangent(x.size()), back(x.size()), tangent_back(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    rectified[i] = std::max(x[i], 0.0), back[i] = x[i] > 0 ? dy[i] : 0;
+    tangent[i] = std::tanh(x[i]), tangent_back[i] = dy[i] / std::pow(std::cosh(x[i]), 2);
+  }
+  const std::vector<float> fx(x.begin(), x.end()), fdy(dy.begin(), dy.end());
+  Relu relu(x.size());
+  Tanh tanh(x.size());
+  const Passed one(relu, 1, no_weights, fx, fdy), two(tanh, 1, no_weights, fx, fdy);
+  EXPECT_EQ(error(one.y, rectified), 0);
+  EXPECT_EQ(error(one.dx, back), 0);
+  EXPECT_LE(error(two.y, tangent), 1e-6);
+  EXPECT_LE(error(two.dx, tangent_back), 1e-5);
+}
+
+/// One convolution in the body: the sum with the shortcut, at odd sizes, with and without a step of 2 and further channels.
+TEST(Residual, is_the_reference) {
+  for (const auto& [input, outputs, stride] : {std::tuple{blocked(16, 5, 7), 16U, 1U}, {blocked(3, 4, 4), 3U, 1U}, {blocked(16, 8, 8), 32U, 2U}, {blocked(20, 7, 5), 40U, 2U}}) {
+    SCOPED_TRACE(testing::Message() << input.channels << "x" << input.height << "x" << input.width << " to " << outputs << ", step " << stride);
+    const Window window{3, stride, 1, 1};
+    Layout layout;
+    auto convolution = make_convolution(layout, "conv1", input, outputs, window, false, ConvolutionKind::direct);
+    const Image blocked_out = convolution->image(), in = reference::plain(input), out = reference::plain(blocked_out);
+    auto body = std::make_unique<Chain>(input.stored());
+    body->add(std::move(convolution));
+    Residual layer(std::move(body), input, blocked_out);
+    const std::size_t batch = 3;
+    const Values<double> x = draws(batch * in.size(), 1), w = draws(layout.dimension(), 2), dy = draws(batch * out.size(), 3);
+    const auto sum = [&](const Values<double>& v) {
+      Values<double> y = reference::convolution<double>(batch, in, out, window, w.data(), nullptr, v);
+      reference::add_shortcut(batch, in, out, v, y);
+      return y;
+    };
+    auto g = reference::convolution_back(batch, in, out, window, w.data(), x, dy);
+    for (std::size_t b = 0; b < batch; ++b)
+      for (std::size_t c = 0; c < in.channels; ++c)
+        for (std::size_t i = 0; i < out.height; ++i)
+          for (std::size_t j = 0; j < out.width; ++j)
+            g.x[((b * in.channels + c) * in.height + i * stride) * in.width + j * stride] += dy[((b * out.channels + c) * out.height + i) * out.width + j];
+    expect_derivative(sum, x, dy, g.x);
+    const std::vector<float> fw(w.begin(), w.end());
+    const Passed fast(layer, batch, fw, store(batch, input, x), store(batch, blocked_out, dy));
+    EXPECT_LE(error(batch, blocked_out, fast.y, sum(x)), 1e-5);
+    EXPECT_LE(error(batch, input, fast.dx, g.x), 1e-5);
+    EXPECT_LE(error(fast.gradient, g.weight), 1e-5);
   }
 }
 

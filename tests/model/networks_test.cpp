@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "model/loss.h"
 #include "model/networks.h"
 #include "model/reference.h"
 
@@ -83,18 +84,30 @@ TEST(Networks, cifarnet_grows_with_its_width) {
   }
 }
 
+enum class PlainLoss { cross_entropy, squared_hinge, square };
+
+/// The loss of one sample's outputs z [10], written plainly.
+double loss_of(PlainLoss kind, const double* z, std::size_t label) {
+  double total = 0;
+  for (std::size_t c = 0; c < 10; ++c) {
+    const double sign = c == label ? 1 : -1, wanted = c == label ? 1 : 0;
+    if (kind == PlainLoss::cross_entropy) total += std::exp(z[c]);
+    if (kind == PlainLoss::squared_hinge) total += std::pow(std::max(0.0, 1 - sign * z[c]), 2);
+    if (kind == PlainLoss::square) total += std::pow(z[c] - wanted, 2) / 2;
+  }
+  return kind == PlainLoss::cross_entropy ? std::log(total) - z[label] : total;
+}
+
 /// Mean loss of the double twin, in training mode, with the penalty.
-double plain_loss(const NetworkPlan& plan, const Layout& layout, std::size_t batch, const std::vector<double>& x, const std::vector<std::int32_t>& labels, const std::vector<double>& w) {
+double plain_loss(const NetworkPlan& plan, const Layout& layout, std::size_t batch, const std::vector<double>& x, const std::vector<std::int32_t>& labels, const std::vector<double>& w,
+                  reference::StraightThrough<double>& estimator, PlainLoss kind = PlainLoss::cross_entropy) {
   Image image = plan.input;
   const double* at = w.data();
-  const auto z = reference::forward<double>(plan.layers, batch, image, at, x);
+  estimator.begin(estimator.places.empty() && estimator.inputs.empty());
+  const auto z = reference::forward<double>(plan.layers, batch, image, at, x, estimator);
   EXPECT_EQ(at, w.data() + w.size()) << "the plan and the layout disagree";
   double sum = 0;
-  for (std::size_t b = 0; b < batch; ++b) {
-    double total = 0;
-    for (std::size_t c = 0; c < 10; ++c) total += std::exp(z[b * 10 + c]);
-    sum += std::log(total) - z[b * 10 + static_cast<std::size_t>(labels[b])];
-  }
+  for (std::size_t b = 0; b < batch; ++b) sum += loss_of(kind, &z[b * 10], static_cast<std::size_t>(labels[b]));
   for (const Tensor& t : layout.tensors()) {
     const bool named = plan.l2_layers.empty() || t.name == "fc3/weight" || t.name == "fc4/weight";
     if (t.is_weight && named)
@@ -105,10 +118,12 @@ double plain_loss(const NetworkPlan& plan, const Layout& layout, std::size_t bat
 
 /// The fast gradient along random directions, one for each tensor, beside central differences of the double twin. Tensors are
 /// perturbed one by one, so that none hides behind a larger one.
-void expect_gradient(const std::string& name, const NetworkOptions& options, double l2, std::size_t batch, double tolerance) {
+void expect_gradient(const std::string& name, const NetworkOptions& options, double l2, std::size_t batch, double tolerance, PlainLoss kind = PlainLoss::cross_entropy) {
   SCOPED_TRACE(name + ", " + options.activation + ", batch norm " + options.batch_norm);
   const NetworkPlan plan = plan_of(name, options, l2);
   const auto network = build(plan, options.convolution);
+  if (kind == PlainLoss::squared_hinge) network->set_loss(squared_hinge);
+  if (kind == PlainLoss::square) network->set_loss(square_loss);
   const Layout& layout = network->layout();
   std::vector<float> w(layout.dimension()), gradient(w.size(), NAN), x(batch * plan.input.size()), state(network->state_layout().dimension());
   network->initialize(3, w);
@@ -121,7 +136,8 @@ void expect_gradient(const std::string& name, const NetworkOptions& options, dou
   for (std::size_t b = 0; b < batch; ++b) labels[b] = static_cast<std::int32_t>(b * 7 % 10);
   const double loss = network->gradient(w, {batch, x, {}, labels}, gradient, state);
   const std::vector<double> exact(w.begin(), w.end()), inputs(x.begin(), x.end());
-  EXPECT_NEAR(loss, plain_loss(plan, layout, batch, inputs, labels, exact), 1e-5 * (1 + loss));
+  reference::StraightThrough<double> estimator;
+  EXPECT_NEAR(loss, plain_loss(plan, layout, batch, inputs, labels, exact, estimator, kind), 1e-5 * (1 + loss));
   // 1e-5: the gradient of a bias before batch norm is zero, in float a rounding error.
   // The step is small against the distance to the next kink of a ReLU or a maximum, the rounding of the loss 1e-16/h against 1.
   const double h = 1e-7;
@@ -143,7 +159,7 @@ void expect_gradient(const std::string& name, const NetworkOptions& options, dou
       up[t.offset + i] += h * direction[i] / length;
       down[t.offset + i] -= h * direction[i] / length;
     }
-    const double difference = (plain_loss(plan, layout, batch, inputs, labels, up) - plain_loss(plan, layout, batch, inputs, labels, down)) / (2 * h);
+    const double difference = (plain_loss(plan, layout, batch, inputs, labels, up, estimator, kind) - plain_loss(plan, layout, batch, inputs, labels, down, estimator, kind)) / (2 * h);
     EXPECT_TRUE(std::abs(difference - slope) <= tolerance * norm + 1e-5) << t.name << ": " << difference << " beside " << slope << ", norm " << norm;
   }
 }
@@ -154,6 +170,12 @@ TEST(WholeGradient, lenet5) {
   expect_gradient("lenet5", {}, 0, 2, 1e-4);
   expect_gradient("lenet5", {.activation = "tanh", .batch_norm = "affine"}, 0, 3, 1e-4);
 }
+TEST(WholeGradient, under_other_losses) {
+  for (const PlainLoss kind : {PlainLoss::squared_hinge, PlainLoss::square}) {
+    expect_gradient("mlp", {.dimension = 7}, 0.3, 5, 1e-4, kind);
+    expect_gradient("lenet5", {.batch_norm = "plain"}, 0.1, 3, 1e-4, kind);
+  }
+}
 TEST(WholeGradient, cifarnet) {
   expect_gradient("cifarnet", {.dimension = 5}, 0.004, 2, 1e-4);
   expect_gradient("cifarnet", {.dimension = 16, .activation = "tanh"}, 0.3, 1, 1e-4);
@@ -161,6 +183,24 @@ TEST(WholeGradient, cifarnet) {
 
 /// vgg11 and resnet20 in full are slow in double: one sample of batch norm over pixels is enough of a mini-batch.
 TEST(WholeGradient, resnet20) { expect_gradient("resnet20", {.batch_norm = "affine"}, 0, 1, 1e-3); }
+
+/// Quantized activations: central differences of σ(x₀) + μ(x) − μ(x₀) (reference.h), fused with batch norm and alone, where μ may be
+/// each estimator's.
+TEST(WholeGradient, quantized_activations) {
+  for (const Surrogate surrogate : {Surrogate::identity, Surrogate::relu, Surrogate::clipped_relu})
+    for (const bool nearest : {false, true}) {
+      const ActivationQuantizer two{2, 0.6511F, nearest, surrogate}, four{4, 0.1946F, nearest, surrogate};
+      SCOPED_TRACE(testing::Message() << "surrogate " << static_cast<int>(surrogate) << ", nearest " << nearest);
+      expect_gradient("mlp", {.dimension = 7, .quantizer = two}, 0.3, 5, 1e-4);
+      expect_gradient("lenet300", {.batch_norm = "plain", .quantizer = four}, 0, 5, 1e-4);
+      expect_gradient("lenet5", {.batch_norm = nearest ? "affine" : "plain", .quantizer = nearest ? four : two}, 0, 4, 1e-4);
+    }
+  const ActivationQuantizer clipped{2, 0.6511F, false, Surrogate::clipped_relu};
+  // Direct: Winograd's larger rounding carries values over the edges of levels.
+  expect_gradient("cifarnet", {.dimension = 5, .batch_norm = "plain", .quantizer = clipped, .convolution = ConvolutionKind::direct}, 0, 2, 1e-4);
+  expect_gradient("resnet20", {.batch_norm = "plain", .quantizer = clipped, .convolution = ConvolutionKind::direct}, 0, 1, 1e-3);
+  expect_gradient("resnet20", {.batch_norm = "plain", .quantizer = clipped, .norm_after_sum = true, .convolution = ConvolutionKind::direct}, 0, 1, 1e-3);
+}
 
 /// The plan of a large network with widths divided by 16: the same code, in a second.
 NetworkPlan narrow(NetworkPlan plan) {
@@ -180,6 +220,8 @@ void expect_narrow_gradient(const std::string& name, const NetworkOptions& optio
   const std::vector<std::int32_t> labels = {1, 7, 2};
   network->gradient(w, {batch, x, {}, labels}, gradient, state);
   const std::vector<double> exact(w.begin(), w.end()), inputs(x.begin(), x.end());
+  reference::StraightThrough<double> estimator;
+  plain_loss(plan, network->layout(), batch, inputs, labels, exact, estimator);
   double norm = 0;
   for (const float g : gradient) norm += double{g} * g;
   norm = std::sqrt(norm);
@@ -192,12 +234,17 @@ void expect_narrow_gradient(const std::string& name, const NetworkOptions& optio
     for (std::size_t i = 0; i < w.size(); ++i) direction[i] = Stream(seed, Draw::Noise).normal(i) / std::sqrt(static_cast<double>(w.size())) + gradient[i] / norm, length += direction[i] * direction[i];
     length = std::sqrt(length);
     for (std::size_t i = 0; i < w.size(); ++i) slope += gradient[i] * direction[i] / length, up[i] += h * direction[i] / length, down[i] -= h * direction[i] / length;
-    const double difference = (plain_loss(plan, network->layout(), batch, inputs, labels, up) - plain_loss(plan, network->layout(), batch, inputs, labels, down)) / (2 * h);
+    const double difference = (plain_loss(plan, network->layout(), batch, inputs, labels, up, estimator) - plain_loss(plan, network->layout(), batch, inputs, labels, down, estimator)) / (2 * h);
     EXPECT_TRUE(std::abs(difference - slope) <= 1e-3 * norm) << difference << " beside " << slope << ", norm " << norm;
   }
 }
 
 TEST(WholeGradient, vgg11) { expect_narrow_gradient("vgg11", {.batch_norm = "affine"}); }
+TEST(WholeGradient, large_networks_with_quantized_activations) {
+  const ActivationQuantizer clipped{2, 0.6511F, false, Surrogate::clipped_relu};
+  expect_narrow_gradient("vgg11", {.batch_norm = "plain", .quantizer = clipped});
+  expect_narrow_gradient("binaryconnect_vgg", {.batch_norm = "plain", .quantizer = clipped});
+}
 TEST(WholeGradient, binaryconnect_vgg) { expect_narrow_gradient("binaryconnect_vgg", {.batch_norm = "affine"}); }
 
 TEST(Networks, evaluate_in_parts_as_one) {

@@ -260,6 +260,14 @@ TEST(Schedule, rates_by_iteration) {
     EXPECT_EQ(step.at(t), rate) << t;
 }
 
+TEST(Schedule, each_milestone_may_have_its_factor) {
+  const Schedule step{"step", 1e-5, 0.5, {2, 12, 18}, {1000, 0.1, 0.25}};
+  EXPECT_DOUBLE_EQ(step.at(2), 1e-5);
+  EXPECT_DOUBLE_EQ(step.at(3), 1e-2);
+  EXPECT_DOUBLE_EQ(step.at(13), 1e-3);
+  EXPECT_DOUBLE_EQ(step.at(19), 2.5e-4);
+}
+
 TEST(Schedule, a_milestone_is_the_end_of_its_epoch) {
   Settings::Optimizer s = settings("sgd");
   s.schedule = "step";

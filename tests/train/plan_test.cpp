@@ -98,8 +98,8 @@ TEST(ClaimOrder, references_first_then_the_longest) {
   EXPECT_EQ(order.size(), grid.runs().size());
   for (std::size_t i = 1; i < order.size(); ++i) {
     const RunPlan &before = grid.runs()[order[i - 1]], &run = grid.runs()[order[i]];
-    EXPECT_TRUE(before.is_reference || !run.is_reference);
-    if (before.is_reference != run.is_reference) continue;
+    EXPECT_TRUE(before.is_reference() || !run.is_reference());
+    if (before.is_reference() != run.is_reference()) continue;
     EXPECT_GE(estimate(grid.settings(before), 1).core_seconds, estimate(grid.settings(run), 1).core_seconds);
   }
 }

@@ -92,6 +92,43 @@ TEST_F(TrainerTest, averages_and_histograms_have_the_same_bits_on_any_ranks_and_
   for (const double sigma : curve(*record, "curves/gradient_sigma")) EXPECT_GT(sigma, 0);
 }
 
+/// Every estimator, fused with batch norm and alone, with and without quantized weights and gradients.
+TEST_F(TrainerTest, quantized_activations_have_the_same_bits_on_any_ranks_and_exchange) {
+  const Point two_bits = joined(mlp(), {{"activations.bits", "2"}, {"optimizer.kind", "momentum"}});
+  for (const char* estimator : {"identity", "relu", "clipped_relu"})
+    for (const char* norm : {"none", "plain"}) {
+      SCOPED_TRACE(fmt::format("{} {}", estimator, norm));
+      expect_same_bits(joined(two_bits, {{"activations.ste", estimator}, {"model.batch_norm", norm}}));
+    }
+  expect_same_bits(joined(two_bits, {{"activations.type", "nearest"}, {"activations.alpha", "0.4866"}, {"weights.quantizer", "laq3"}, {"gradients.quantizer", "sq2"}, {"model.batch_norm", "affine"}}));
+  Point tiny_resnet = joined(two_bits, {{"model.kind", "resnet20"}, {"model.sum_norm", "plain"}, {"data.limit", "24"}, {"workers.batch", "4"}, {"workers.count", "2"}, {"run.epochs", "0"},
+                                              {"run.iterations", "2"}, {"run.evaluate_every", "never"}, {"run.evaluate_train_every", "end"}});
+  tiny_resnet.erase("model.dimension");
+  expect_same_bits(tiny_resnet);
+}
+
+/// The step, and how it rounds, reach the training; the estimator leaves the first loss alone and changes what follows.
+TEST_F(TrainerTest, quantized_activations_train_as_their_keys_say) {
+  const Point base = joined(mlp(), {{"activations.bits", "2"}, {"model.batch_norm", "plain"}, {"run.evaluate_every", "end"}, {"run.evaluate_train_every", "never"}});
+  const auto losses = [&](const Point& more) {
+    const std::optional<Record> record = on_root(settings_with(joined(base, more)), world, *data);
+    return record ? curve(*record, "curves/loss") : std::vector<double>{};
+  };
+  const std::vector<double> plain = losses({});
+  for (const char* estimator : {"identity", "relu"}) {
+    const std::vector<double> other = losses({{"activations.ste", estimator}});
+    if (!world.is_root()) continue;
+    EXPECT_EQ(other[0], plain[0]) << estimator;
+    EXPECT_NE(other[2], plain[2]) << estimator;
+  }
+  for (const Point& other : {Point{{"activations.bits", "4"}}, {{"activations.alpha", "ceil"}}, {{"activations.type", "nearest"}}, {{"activations.bits", "none"}}}) {
+    const std::vector<double> changed = losses(other);
+    if (world.is_root()) {
+      EXPECT_NE(changed[0], plain[0]) << other.begin()->first << " = " << other.begin()->second;
+    }
+  }
+}
+
 TEST_F(TrainerTest, scales_of_their_own_need_a_server_and_do_not_see_the_ranks) {
   for (const Point& base : {linear(), mlp()}) {
     const Settings s = settings_with(joined(base, {{"workers.exchange", "server"},
