@@ -31,6 +31,12 @@ FIGURES = {
     "gradient_bits": "network:gradient_bits",
     "clipping_cifarnet": "layers:clipping_cifarnet",
     "workers_cifarnet": "workers:workers_cifarnet",
+    "lenet5_mnist": "quantized_activations:table1",
+    "vgg11_cifar10": "quantized_activations:table1",
+    "resnet20_cifar10": "quantized_activations:table1",
+    "sensitivity": "quantized_activations:table1",
+    "instability_identity": "quantized_activations:instability_identity",
+    "instability_relu": "quantized_activations:instability_relu",
 }
 GENERAL = "general:general"
 
@@ -64,7 +70,14 @@ def draw(path, output):
     results = reading.read(path)
     import matplotlib
     matplotlib.use("Agg")
-    save(figure_function(results.experiment)(results), output)
+    figure = figure_function(results.experiment)(results)
+    save(figure, output)
+    if not hasattr(figure, "table"):
+        return [output]
+    text = os.path.splitext(output)[0] + ".txt"  # the same table, for whoever wants its numbers
+    with open(text, "w", encoding="utf-8") as file:
+        file.write(figure.table)
+    return [output, text]
 
 
 def main(arguments=None):
@@ -79,11 +92,11 @@ def main(arguments=None):
     path = options.file or SMOKE
     output = options.output or default_output(path)
     try:
-        draw(path, output)
+        drawn = draw(path, output)
     except reading.DataError as error:
         print(f"plot.py: {error}", file=sys.stderr)
         return 3
-    print(output)
+    print(*drawn, sep="\n")
     return 0
 
 
