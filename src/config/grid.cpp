@@ -13,7 +13,8 @@ namespace qsweep {
 namespace {
 
 /// The text of model.initial in the settings of a run that starts from another run of the grid.
-std::string initial_of(const std::string& reference_id) { return "reference " + reference_id; }
+const std::string reference_word = "reference ";
+std::string initial_of(const std::string& reference_id) { return reference_word + reference_id; }
 
 using Hash = std::function<std::string(const std::string&)>;
 
@@ -238,7 +239,7 @@ std::vector<std::string> Grid::axes() const {
   std::set<std::string> varying;
   for (const RunPlan& run : runs_)
     for (const auto& [key, value] : effective(run))
-      if (value != meaningless && first.emplace(key, value).first->second != value) varying.insert(key);
+      if (value != meaningless && !value.starts_with(reference_word) && first.emplace(key, value).first->second != value) varying.insert(key);
   std::vector<std::string> ordered;
   for (const Key& key : keys())
     if (varying.contains(key.name)) ordered.push_back(key.name);

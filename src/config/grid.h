@@ -29,7 +29,7 @@ class Grid {
 
   const std::string& name() const { return name_; }
   const std::vector<RunPlan>& runs() const { return runs_; }
-  std::vector<std::string> axes() const;              ///< keys with more than one effective value ("-" is none: other keys decide it)
+  std::vector<std::string> axes() const;              ///< keys with more than one effective value ("-" and a reference's id are none: other keys decide them)
   Settings settings(const RunPlan& run) const;        ///< effective settings; those of a dependant start from its reference
   std::string effective_text() const;                 ///< the whole experiment as an INI file, every key
 

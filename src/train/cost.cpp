@@ -15,11 +15,13 @@ double evaluations(const std::optional<std::uint64_t>& every, double iterations,
 }
 
 /// Convolutions, what lies between them, and evaluations: instead of the estimate by parameters.
-void add_convolutions(const Settings& s, double iterations, double& seconds, Cost& cost) {
+void add_convolutions(const Settings& s, double iterations, const Speed& speed, double& seconds, Cost& cost) {
   const NetworkWork work = work_of(network_plan_of(s), convolution_kind(s));
   const auto samples = static_cast<double>(training_samples(s)), test = static_cast<double>(describe(image_set(s.data.set)).test);
   const auto batch = static_cast<double>(s.workers.batch), workers = static_cast<double>(s.workers.count), per_epoch = samples / (batch * workers);
   seconds += iterations * work.training * batch * workers;
+  if (!s.weights.quantized() && !s.gradients.quantized())  // then the optimizer alone passes over the parameters
+    seconds -= iterations * (workers + 2) * static_cast<double>(cost.parameters) * (1 / speed.elements - 0.2e-9);
   seconds += work.forward * (test * evaluations(s.run.evaluate_every, iterations, per_epoch) + samples * evaluations(s.run.evaluate_train_every, iterations, per_epoch));
   cost.bytes_per_rank += static_cast<std::size_t>(4 * work.activations * batch);
 }
@@ -47,7 +49,7 @@ Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Spe
   cost.core_seconds = per_iteration * iterations + 0.05;
   const std::size_t fields = 6;  // w, first and second moment, ŵ, mean gradient, and a message
   cost.bytes_per_rank = 4 * d * (fields + workers_per_rank) + 4 * s.workers.batch * (inputs + 4 * s.model.dimension) + (std::size_t{60} << 20);  // 60 MiB: the program and MPI
-  if (convolves) add_convolutions(s, iterations, cost.core_seconds, cost);
+  if (convolves) add_convolutions(s, iterations, speed, cost.core_seconds, cost);
   return cost;
 }
 

@@ -5,11 +5,18 @@
 namespace qsweep {
 namespace {
 
-constexpr double direct = 270e9, winograd = 430e9, products = 150e9;  // floating-point operations per second, counted as a direct convolution's
-constexpr double pass = 0.12e-9;                                      // seconds to read or write a float between layers
+// Floating-point operations per second, counted as a direct convolution's; seconds to read or write a float between layers.
+constexpr double direct = 270e9, winograd3 = 430e9, winograd5 = 600e9, products = 200e9, pass = 0.1e-9;
 
-/// Kernels work on whole blocks of channels; of the plain input's channels there are few.
-double in_blocks(std::size_t channels, std::size_t block) { return block == 1 ? static_cast<double>(std::max<std::size_t>(channels, 4)) : static_cast<double>((channels + 15) / 16 * 16); }
+/// Kernels work on whole blocks of channels; of the plain input's there are few.
+double in_blocks(std::size_t channels, std::size_t block) { return block == 1 ? static_cast<double>(std::max<std::size_t>(channels, 2)) : static_cast<double>((channels + 15) / 16 * 16); }
+
+double speed(const LayerPlan& layer, const Image& in, const Image& out, ConvolutionKind kind) {
+  const bool pays = kind != ConvolutionKind::direct && in.block != 1 && layer.window.stride == 1 && out.height >= 4 && out.width >= 4;
+  return pays && layer.window.size == 3 ? winograd3 : pays && layer.window.size == 5 ? winograd5 : direct;
+}
+
+bool is_activation(LayerKind kind) { return kind == LayerKind::relu || kind == LayerKind::quantized_activation; }
 
 struct Walk {
   ConvolutionKind kind;
@@ -24,14 +31,16 @@ struct Walk {
   }
 
   void walk(const std::vector<LayerPlan>& layers, Image image) {
-    for (const LayerPlan& layer : layers) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const LayerPlan& layer = layers[i];
+      const bool fused = is_activation(layer.kind) && ((i > 0 && layers[i - 1].kind == LayerKind::batch_norm) || (i + 1 < layers.size() && layers[i + 1].kind == LayerKind::max_pool));
+      if (fused) continue;
       const Image out = image_after(layer, image);
       switch (layer.kind) {
         case LayerKind::convolution: {
           const Window& w = layer.window;
-          const bool pays = image.channels >= 32 && out.channels >= 32 && out.height >= 4 && out.width >= 4 && w.size == 3 && w.stride == 1 && kind != ConvolutionKind::direct;
           const double flops = 2 * static_cast<double>(out.pixels() * w.size * w.size) * in_blocks(image.channels, image.block) * in_blocks(out.channels, 16);
-          add(flops / (pays ? winograd : direct), 1, 2, out);
+          add(flops / speed(layer, image, out, kind), 1, 2, out);
           first = false;
           break;
         }
@@ -41,7 +50,7 @@ struct Walk {
           break;
         case LayerKind::batch_norm: add(0, 3, 5, out); break;
         case LayerKind::response_norm: add(0, 12, 24, out); break;
-        case LayerKind::max_pool: add(0, 6, 8, out); break;
+        case LayerKind::max_pool: add(0, 12, 16, out); break;
         case LayerKind::residual:
           walk(layer.body, image);
           add(0, 3, 3, out);

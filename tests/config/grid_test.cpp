@@ -110,6 +110,11 @@ TEST(Grid, references_are_runs_of_their_own_that_come_first) {
   EXPECT_EQ(references.size(), 2U);
 }
 
+TEST(Grid, where_a_run_starts_is_no_axis) {
+  EXPECT_EQ(grid_of(referenced, {"reference.run.iterations=5", "run.seed=1,2"}).axes(), (Strings{"model.dimension", "weights.quantizer", "run.seed"}))
+      << "each dimension and seed has a reference of its own";
+}
+
 TEST(Grid, a_reference_has_the_id_that_it_has_alone) {
   const Strings with = sorted_ids(grid_of(referenced));
   for (const std::string& alone : ids(grid_of("[run]\niterations = 50\n[model]\ndimension = 8, 16\n")))
