@@ -102,6 +102,8 @@ def text_table(rows):
 
 
 def draw_table(ax, rows):
+    if not rows:
+        return style.empty(ax, "no run of LeNet-5, VGG-11 or ResNet-20 in this file")
     ax.set_axis_off()
     table = ax.table(cellText=[list(row) for row in rows], colLabels=[h.replace("paper: ", "paper:\n") for h in HEADS], loc="center", cellLoc="left",
                      colWidths=[.11, .06, .2, .15, .15, .15, .09, .11])
@@ -113,6 +115,7 @@ def draw_table(ax, rows):
         cell.PAD = .04
         if i == 0:
             cell.set_text_props(weight="bold")
+    return None
 
 
 def draw_sigma(ax, results):
