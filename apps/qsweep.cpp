@@ -139,8 +139,8 @@ po::options_description experiment_options() {
 }
 
 void warn_of_slow_kernel() {
-  if (faster_blas_kernel_possible())
-    fmt::print(stderr, "warning: OpenBLAS uses its {} kernel, this CPU has a faster one: unset OPENBLAS_CORETYPE\n", blas_kernel());
+  if (const std::string advice = faster_blas_kernel(); !advice.empty())
+    fmt::print(stderr, "warning: OpenBLAS uses its {} kernel, this CPU has a faster one: {}\n", blas_kernel(), advice);
 }
 
 int command_run(const Arguments& arguments, const Arguments& command_line, const Team& world) {
@@ -271,7 +271,7 @@ int command_info(const Arguments& arguments) {
   parse(arguments, po::options_description("options"), "qsweep info", "", 0);
   const Build b = build();
   fmt::print("qsweep      {} ({})\ncompiler    {}\nflags       {} {}\nCPU         {}, kernels {}\n", b.version, b.commit, b.compiler, b.type, b.flags, cpu_model(), name(simd()));
-  fmt::print("BLAS        {}, kernel {}{}\n", blas_version(), blas_kernel(), faster_blas_kernel_possible() ? " (a faster one is possible: unset OPENBLAS_CORETYPE)" : "");
+  fmt::print("BLAS        {}, kernel {}{}\n", blas_version(), blas_kernel(), faster_blas_kernel().empty() ? "" : fmt::format(" (a faster one is possible: {})", faster_blas_kernel()));
   fmt::print("MPI         {}\nHDF5        {}\n", Mpi::library_version(), hdf5_version());
   return 0;
 }

@@ -1,5 +1,8 @@
 #include "model/blas.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "base/cpu.h"
 
 namespace qsweep {
@@ -13,9 +16,14 @@ std::string blas_version() {
 
 std::string blas_kernel() { return openblas_get_corename(); }
 
-bool faster_blas_kernel_possible() {
+std::string faster_blas_kernel() {
   const std::string kernel = blas_kernel();
-  return __builtin_cpu_supports("avx512f") && kernel != "SkylakeX" && kernel != "Cooperlake" && kernel != "Sapphirerapids" && kernel != "Zen4";
+  const auto uses = [&](std::initializer_list<const char*> names) { return std::ranges::find(names, kernel) != names.end(); };
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"), avx2 = __builtin_cpu_supports("avx2");
+  if (uses({"SkylakeX", "Cooperlake", "Sapphirerapids", "Zen4"}) || !avx2) return "";
+  if (!avx512 && uses({"Haswell", "Zen"})) return "";
+  if (std::getenv("OPENBLAS_CORETYPE") != nullptr) return "unset OPENBLAS_CORETYPE";
+  return std::string("set OPENBLAS_CORETYPE=") + (avx512 ? "SkylakeX" : "Haswell");
 }
 
 }  // namespace qsweep

@@ -11,7 +11,8 @@ namespace qsweep {
 void use_one_blas_thread();
 std::string blas_version();             ///< "OpenBLAS 0.3.21"
 std::string blas_kernel();              ///< the kernel in use: "SkylakeX", "Haswell"
-bool faster_blas_kernel_possible();     ///< the CPU has AVX-512 but the kernel in use does not use it
+/// What to do for a faster kernel; empty if the one in use uses what the CPU has. An OpenBLAS older than the CPU falls back to its oldest.
+std::string faster_blas_kernel();
 
 inline int blas_int(std::size_t n) { return static_cast<int>(n); }
 
