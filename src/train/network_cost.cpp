@@ -1,15 +1,13 @@
 #include "train/network_cost.h"
 
-#include <algorithm>
-
 namespace qsweep {
 namespace {
 
 // Floating-point operations per second, counted as a direct convolution's; seconds to read or write a float between layers.
 constexpr double direct = 270e9, winograd3 = 430e9, winograd5 = 600e9, products = 200e9, pass = 0.1e-9;
 
-/// Kernels work on whole blocks of channels; of the plain input's there are few.
-double in_blocks(std::size_t channels, std::size_t block) { return block == 1 ? static_cast<double>(std::max<std::size_t>(channels, 2)) : static_cast<double>((channels + 15) / 16 * 16); }
+/// Kernels work on whole blocks of channels; the plain input has none.
+double in_blocks(std::size_t channels, std::size_t block) { return static_cast<double>(block == 1 ? channels : (channels + 15) / 16 * 16); }
 
 double speed(const LayerPlan& layer, const Image& in, const Image& out, ConvolutionKind kind) {
   const bool pays = kind != ConvolutionKind::direct && in.block != 1 && layer.window.stride == 1 && out.height >= 4 && out.width >= 4;
@@ -50,7 +48,7 @@ struct Walk {
           break;
         case LayerKind::batch_norm: add(0, 3, 5, out); break;
         case LayerKind::response_norm: add(0, 12, 24, out); break;
-        case LayerKind::max_pool: add(0, 12, 16, out); break;
+        case LayerKind::max_pool: add(0, 6, 8, out); break;
         case LayerKind::residual:
           walk(layer.body, image);
           add(0, 3, 3, out);

@@ -50,6 +50,25 @@ TEST(IterationLimit, epochs_are_rounded_up_and_the_lower_limit_counts) {
           << batch << " " << epochs;
 }
 
+TEST(Cost, of_convolutional_networks_is_that_of_their_layers_and_evaluations) {
+  const auto seconds = [](Point more) {
+    Point p{{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"run.epochs", "10"}};
+    for (const auto& [key, value] : more) p[key] = value;
+    return estimate(settings_of(effective_point(p)), 1).core_seconds;
+  };
+  const double plain = seconds({});
+  EXPECT_GT(seconds({{"model.kind", "vgg11"}}), 2 * plain) << "four times the multiplications";
+  EXPECT_LT(seconds({{"model.kind", "vgg11"}}), 5 * plain);
+  EXPECT_GT(seconds({{"model.convolution", "direct"}}), plain);
+  EXPECT_GT(seconds({{"run.evaluate_every", "0"}}), plain);
+  EXPECT_LT(seconds({{"run.evaluate_every", "never"}, {"run.evaluate_train_every", "never"}}), plain);
+  EXPECT_GT(seconds({{"model.sum_norm", "plain"}}), plain);
+  EXPECT_GT(seconds({{"weights.quantizer", "laq3"}}), plain);
+  EXPECT_NEAR(seconds({{"run.epochs", "20"}, {"run.evaluate_train_every", "never"}, {"run.evaluate_every", "never"}}) /
+                  seconds({{"run.evaluate_train_every", "never"}, {"run.evaluate_every", "never"}}),
+              2, 0.01);
+}
+
 TEST(Cost, grows_with_everything_that_takes_time) {
   const Given linear = {{"run.iterations", "1000"}};
   const auto with = [&](const char* key, const char* value, bool network) {
