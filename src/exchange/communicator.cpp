@@ -237,6 +237,13 @@ void Transfers::wait_all() {
   requests_.clear();
 }
 
+bool Transfers::arrived() {
+  int all = 0;
+  QSWEEP_MPI(MPI_Testall, (static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE));
+  if (all != 0) requests_.clear();
+  return all != 0;
+}
+
 NodeMemory::NodeMemory(const Team& node, std::size_t bytes) {
   void* mine = nullptr;
   const MPI_Aint own = node.is_root() ? static_cast<MPI_Aint>(bytes) : 0;

@@ -84,6 +84,7 @@ class Transfers {
   std::size_t receive(std::span<std::byte> bytes, int from, int tag);
   void wait(std::size_t transfer);
   void wait_all();  ///< and forgets them: numbers begin anew
+  bool arrived();   ///< true if all have been taken over; then forgets them. Does not wait.
 
  private:
   const Team& team_;

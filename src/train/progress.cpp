@@ -45,7 +45,7 @@ std::string duration_text(double seconds) {
 }
 
 ProgressBoard::ProgressBoard(const Team& world, int team, int teams, std::size_t runs, double cost)
-    : world_(world), shows_(world.is_root()), terminal_(is_terminal(final_stderr())), runs_(runs), cost_(cost), start_(Clock::now()), told_(start_), shown_(start_) {
+    : world_(world), shows_(world.is_root()), terminal_(is_terminal(final_stderr())), runs_(runs), cost_(cost), sending_(world), start_(Clock::now()), told_(start_), shown_(start_) {
   mine_.team = team;
   if (shows_) teams_.resize(static_cast<std::size_t>(teams));
 }
@@ -68,8 +68,23 @@ void ProgressBoard::run_done(double run_cost) {
 
 void ProgressBoard::tell() {
   told_ = Clock::now();
-  if (!shows_) return world_.send(std::as_bytes(std::span(&mine_, 1)), 0, progress_tag);
+  if (!shows_) return send();
   teams_[static_cast<std::size_t>(mine_.team)] = mine_;
+  collect();
+  show(false);
+}
+
+/// World rank 0 may be busy for minutes. Until it has taken the last message nothing is sent: the next tells all that this one would.
+void ProgressBoard::send() {
+  if (mine_.finished != 0) sending_.wait_all();
+  if (!sending_.arrived()) return;
+  sent_ = mine_;
+  sending_.send(std::as_bytes(std::span(&sent_, 1)), 0, progress_tag);
+  if (mine_.finished != 0) sending_.wait_all();
+}
+
+void ProgressBoard::idle() {
+  if (!shows_) return;
   collect();
   show(false);
 }

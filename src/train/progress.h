@@ -18,6 +18,8 @@ class ProgressBoard {
   /// Called by each team's root as often as it likes (it looks at the clock itself), and once when a run is done.
   void update(std::uint64_t iteration, std::uint64_t iterations, double loss, double run_cost);
   void run_done(double run_cost);
+  /// Called by a root that has nothing to do for a moment: the others are heard and shown meanwhile.
+  void idle();
   /// The team has nothing left; world rank 0 then waits for the other teams and keeps showing them.
   void finish();
 
@@ -28,6 +30,7 @@ class ProgressBoard {
     double loss = 0, cost_done = 0;  ///< of the whole run for those done, the part for the running one
   };
   void tell();
+  void send();
   void collect();
   void show(bool last);
   std::string line(int width) const;
@@ -36,7 +39,8 @@ class ProgressBoard {
   bool shows_, terminal_;
   std::size_t runs_;
   double cost_, finished_cost_ = 0;
-  Status mine_;
+  Status mine_, sent_;
+  Transfers sending_;                 ///< of sent_: what is new waits for it, the training does not
   std::vector<Status> teams_;  ///< world rank 0 only
   std::chrono::steady_clock::time_point start_, told_, shown_;
 };

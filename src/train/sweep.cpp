@@ -56,8 +56,12 @@ class TeamSweep {
       team_.on_root([&] { run = claim(); });
       run = team_.broadcast(run);
       if (run == nothing_left) return;
-      if (run == wait_a_moment) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      else train(static_cast<std::uint32_t>(run));
+      if (run != wait_a_moment) {
+        train(static_cast<std::uint32_t>(run));
+        continue;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (team_.is_root()) board_.idle();
     }
   }
   std::size_t trained() const { return trained_; }  ///< on the team's root
