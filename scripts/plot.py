@@ -37,6 +37,16 @@ FIGURES = {
     "sensitivity": "quantized_activations:table1",
     "instability_identity": "quantized_activations:instability_identity",
     "instability_relu": "quantized_activations:instability_relu",
+    "superresolution": "compression:superresolution",
+    "superresolution_mu0": "compression:superresolution_mu0",
+    "lenet300": "compression:networks",
+    "lenet300_codebooks": "compression:codebooks",
+    "lenet300_penalty": "compression:penalty",
+    "lenet_binary_connect": "compression:codebooks",
+    "lenet5": "compression:networks",
+    "cifar10": "compression:codebooks",
+    "tradeoff": "compression:tradeoff",
+    "distributed_lc": "compression:distributed",
 }
 GENERAL = "general:general"
 

@@ -51,6 +51,9 @@ class Run:
         for part in GROUPS:
             if isinstance(group.get(part), h5py.Group):
                 self._read(part, group[part])
+        for part, inside in (("compression", "curves/compression"), ("final/compression", "final/compression")):
+            if isinstance(group.get(inside), h5py.Group):
+                self._read(part, group[inside])
 
     def _read(self, part, group):
         for name, item in group.items():

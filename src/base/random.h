@@ -20,6 +20,7 @@ enum class Draw : std::uint32_t {
   GradientRoundingTail,  ///< its next 16 bits, looked at only when the first 16 do not decide
   Starts,                ///< starting points of the two-layer model
   Clusters,              ///< k-means++
+  WeightRounding,        ///< signs of stochastically rounded weights
 };
 
 class Stream {

@@ -12,6 +12,7 @@
 #include "config/text.h"
 #include "model/networks.h"
 #include "quantize/activation.h"
+#include "quantize/codebook.h"
 
 namespace qsweep {
 namespace {
@@ -101,6 +102,22 @@ Domain milestone_list() {
           }};
 }
 
+/// Ascending numbers of any sign.
+Domain entries() {
+  return {"2 to 256 increasing numbers, separated by spaces", [](const std::string& text) {
+            std::vector<std::string> items;
+            double before = -HUGE_VAL;
+            for (const std::string& item : split_words(text)) {
+              const double value = parse_real(item);
+              if (!(static_cast<float>(value) > static_cast<float>(before)) || !std::isfinite(value)) throw std::invalid_argument(text);
+              before = value;
+              items.push_back(format_real(value));
+            }
+            if (items.size() < 2 || items.size() > 256) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
 /// Milestones in epochs.
 std::vector<double> milestone_epochs(const std::string& text, double epochs) {
   std::vector<double> values;
@@ -182,6 +199,17 @@ bool means_something_to_two_layer(const std::string& key) {
   return key == "data.samples" || key == "model.rows" || key.starts_with("problem.") || std::ranges::find(shared, key) != shared.end();
 }
 
+bool regression(const Point& p) { return is(p, "model.kind", {"superresolution"}); }
+
+/// Of the keys of all methods those that mean something where L steps are exact: nothing is trained by mini-batches.
+bool means_something_to_regression(const std::string& key) {
+  static const std::vector<std::string> shared = {"experiment.name", "experiment.method", "data.set", "data.dir", "data.limit", "data.noise", "model.kind", "run.seed"};
+  return key.starts_with("compression.") || std::ranges::find(shared, key) != shared.end();
+}
+
+/// Direct compression trains nothing.
+bool means_something_to_training(const std::string& key) { return key.starts_with("gradients.") || key.starts_with("optimizer.") || key == "workers.batch" || key == "workers.total_batch" || key == "run.record_every" || key == "run.histograms"; }
+
 bool images(const Point& p) { return !is(p, "data.set", {"synthetic_linear"}); }
 /// The network of a point; none for the linear model.
 const NetworkInfo* network_of(const Point& p) { return find_network(p.at("model.kind")); }
@@ -197,7 +225,7 @@ std::string kinds_where(Holds holds, std::vector<std::string> names = {}) {
 }
 
 std::vector<std::string> model_kinds() {
-  std::vector<std::string> names = {"linear"};
+  std::vector<std::string> names = {"linear", "superresolution"};
   for (const NetworkInfo& info : networks()) names.push_back(info.name);
   return names;
 }
@@ -233,12 +261,16 @@ std::vector<Key> make_keys() {
   };
   const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10 or synthetic_images";
   add("experiment.name", "names the folder of results and the figure", any_text(), always("experiment"));
-  add("experiment.method", "what is trained", one_of({"distributed", "coarse_gradient"}), always("distributed"));
+  add("experiment.method", "what is trained", one_of({"distributed", "learning_compression", "direct_compression", "iterated_direct_compression", "binary_connect", "coarse_gradient"}), always("distributed"));
+  const auto method = [](std::initializer_list<const char*> names) {
+    return [list = std::vector<std::string>(names.begin(), names.end())](const Point& p) { return std::ranges::find(list, p.at("experiment.method")) != list.end(); };
+  };
 
   add("data.set", "training data", one_of({"synthetic_linear", "synthetic_images", "mnist", "fashion_mnist", "cifar10"}), always("synthetic_linear"));
   add("data.dir", "folder of the data files; auto: $QSWEEP_DATA, else ./data", any_text(), always("auto"),
       [](const Point& p) { return is(p, "data.set", {"mnist", "fashion_mnist", "cifar10"}); }, "data.set = mnist, fashion_mnist or cifar10");
   add("data.limit", "first n training samples, 0 = all", integer(0, 1'000'000'000), always("0"), images, image_sets);
+  add("data.noise", "deviation of the noise on inputs, pixels in [0, 1]", real(0, false), always("0.05"), regression, "model.kind = superresolution");
   add("data.shuffle", "a permutation each epoch, or file order", boolean(), always("true"), images, image_sets);
   add("data.augment", "random changes of training images", one_of({"none", "crop24_flip_colour", "pad4_crop_flip"}), always("none"), images, image_sets);
   add("data.crop", "24: centre crop where not augmenting", one_of({"none", "24"}),
@@ -271,6 +303,8 @@ std::vector<Key> make_keys() {
       network_where(convolves), kinds_where(convolves));
   const auto sums = [](const Point& p) { return is(p, "model.kind", {"resnet20"}); };
   add("model.sum_norm", "one more batch norm, before the activation that follows each block's sum", one_of({"none", "plain"}), always("none"), sums, "model.kind = resnet20");
+  add("model.loss", "of the networks' outputs", one_of({"cross_entropy", "squared_hinge"}), always("cross_entropy"), network,
+      "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
   add("model.l2", "λ of the penalty λ/2·‖W‖² in the loss; protocol: what the model's protocol has", word_or("protocol", real(0, false)), always("protocol"));
   add("model.rows", "m: rows of the input, second-layer weights of the two-layer model", integer(1, 100'000), always("5"), two_layer, coarse);
 
@@ -307,9 +341,10 @@ std::vector<Key> make_keys() {
   const auto steps = [](const Point& p) { return is(p, "optimizer.schedule", {"step"}); };
   add("optimizer.kind", "update rule", one_of({"sgd", "momentum", "nesterov", "rmsprop", "adam"}), always("sgd"));
   add("optimizer.learning_rate", "η", real(0, true), always("0.01"));
-  add("optimizer.schedule", "η, η/√t, or steps", one_of({"constant", "inverse_sqrt", "step"}), always("constant"));
+  add("optimizer.schedule", "η, η/√t, steps, or each epoch", one_of({"constant", "inverse_sqrt", "step", "exponential"}), always("constant"));
   add("optimizer.milestones", "epochs at which η is multiplied by optimizer.decay, or shares of run.epochs (2/5), separated by spaces", milestone_list(), always("200 400 600"), steps, "optimizer.schedule = step");
-  add("optimizer.decay", "factor on η at each milestone; or as many as there are milestones, separated by spaces", factor_list("a number > 0, or one for each milestone, separated by spaces"), always("0.1"), steps, "optimizer.schedule = step");
+  add("optimizer.decay", "factor on η at each milestone, or at each epoch's end (exponential); or as many as there are milestones, separated by spaces", factor_list("a number > 0, or one for each milestone, separated by spaces"), [=](const Point& p) { return std::string(steps(p) ? "0.1" : "0.99"); },
+      [](const Point& p) { return is(p, "optimizer.schedule", {"step", "exponential"}); }, "optimizer.schedule = step or exponential");
   add("optimizer.momentum", "m", real(0, false, 1), always("0.9"), kind({"momentum", "nesterov"}), "optimizer.kind = momentum or nesterov");
   add("optimizer.beta1", "decay of the first moment", real(0, false, 1), always("0.9"), kind({"adam"}), "optimizer.kind = adam");
   add("optimizer.beta2", "decay β of the second moment v", real(0, false, 1),
@@ -320,9 +355,39 @@ std::vector<Key> make_keys() {
   add("optimizer.projection", "r: weights are clipped to [−r, r] after each step", word_or("none", real(0, true)), default_projection);
   add("optimizer.average", "decay of an average of the weights that is evaluated beside them; in iteration t at most (1+t)/(10+t)", word_or("none", real(0, true, 1)), always("none"), images, image_sets);
 
-  add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
-  add("run.epochs", "E, 0 = no such limit", real(0, false), always("0"), images, image_sets);
-  add("run.patience", "stop when average_loss has not fallen for so many iterations, 0 = no such limit", integer(0, 4'000'000'000), always("0"));
+  const auto compresses = method({"learning_compression", "direct_compression", "iterated_direct_compression"});
+  const auto in_steps = method({"learning_compression", "iterated_direct_compression"});
+  const auto learns = method({"learning_compression"}), binary_connect = method({"binary_connect"});
+  const std::string compressing = "experiment.method = learning_compression, direct_compression or iterated_direct_compression";
+  const std::string stepping = "experiment.method = learning_compression or iterated_direct_compression", learning = "experiment.method = learning_compression";
+  const auto codebook = [](std::initializer_list<const char*> kinds) {
+    return [list = std::vector<std::string>(kinds.begin(), kinds.end())](const Point& p) { return std::ranges::find(list, p.at("compression.codebook")) != list.end(); };
+  };
+  const auto penalized = [=](const Point& p) { return learns(p) && !is(p, "compression.penalty", {"none"}); };
+  const std::string penalizing = learning + " with compression.penalty = augmented_lagrangian or quadratic";
+  const auto by_sgd = [=](const Point& p) { return in_steps(p) && !regression(p); };
+  add("compression.codebook", "entries of the codebooks: adapted, or given", one_of(CodebookQuantizer::kinds()), always("kmeans"), compresses, compressing);
+  add("compression.size", "K, entries of each codebook", integer(1, 256), always("2"), codebook({"kmeans", "kmeans_exact"}), "compression.codebook = kmeans or kmeans_exact");
+  add("compression.values", "c_1 < … < c_K", entries(), always("-1 1"), codebook({"fixed", "scaled"}), "compression.codebook = fixed or scaled");
+  add("compression.smallest_power", "C: entries 0, ±1, …, ±2^−C", integer(0, 60), always("0"), codebook({"powers_of_two"}), "compression.codebook = powers_of_two");
+  add("compression.layers", "each layer its codebook, one together, or names: fc1+fc2 fc3", any_text(), always("each"), compresses, compressing);
+  add("compression.steps", "number of μ: L and C steps", integer(1, 100'000), always("30"), in_steps, stepping);
+  add("compression.iterations", "iterations in each L step", integer(1, 1'000'000'000), always("2000"), by_sgd, stepping);
+  add("compression.rate_factor", "factor on η after each L step", real(0, true), always("0.99"), by_sgd, stepping);
+  add("compression.penalty", "augmented_lagrangian, quadratic (λ = 0), or none: plain training", one_of({"augmented_lagrangian", "quadratic", "none"}), always("augmented_lagrangian"), learns, learning);
+  add("compression.mu0", "μ_0, loss/weight²", real(0, true), always("9.76e-05"), penalized, penalizing);
+  add("compression.mu_factor", "a in μ = μ_0·a^k", real(1, false), always("1.1"), penalized, penalizing);
+  add("compression.tolerance", "stop when ‖w − Δ(Θ)‖/‖Δ(Θ)‖ is at most this, 0 = never", real(0, false), always("0"), penalized, penalizing);
+  add("compression.keep", "which network is stored: of the last C step, or of the lowest training loss", one_of({"last", "best"}), always("last"), in_steps, stepping);
+  add("compression.rounding", "of weights to ±H", one_of({"deterministic", "stochastic"}), always("deterministic"), binary_connect, "experiment.method = binary_connect");
+  add("compression.bound", "H, or glorot: √(1.5/(fan_in + fan_out)) of each layer", word_or("glorot", real(0, true)), always("glorot"), binary_connect, "experiment.method = binary_connect");
+  add("compression.update_factor", "factor on the weights' updates, or glorot: √((fan_in + fan_out)/1.5)", word_or("glorot", real(0, true)), always("1"), binary_connect, "experiment.method = binary_connect");
+
+  const auto endless = [=](const Point& p) { return !compresses(p); };
+  const std::string ending = "experiment.method = distributed or binary_connect (others end by compression.steps)";
+  add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"), endless, ending);
+  add("run.epochs", "E, 0 = no such limit", real(0, false), always("0"), [=](const Point& p) { return images(p) && endless(p); }, image_sets + "; " + ending);
+  add("run.patience", "stop when average_loss has not fallen for so many iterations, 0 = no such limit", integer(0, 4'000'000'000), always("0"), endless, ending);
   add("run.seed", "key of all draws", integer(0, 9'007'199'254'740'992), always("1"));
   add("run.record_every", "iterations between points of a curve; auto: at most 2,000 points", word_or("auto", integer(1, 4'000'000'000)), always("auto"));
   add("run.histograms", "iterations whose gradients are counted into a histogram for each layer, separated by spaces", word_or("none", integer_list("increasing iterations, separated by spaces")), always("none"), network,
@@ -360,6 +425,16 @@ std::vector<Key> make_keys() {
     key.applies = [applies = key.applies](const Point& p) { return !(two_layer(p) && is(p, "data.samples", {"population"})) && (!applies || applies(p)); };
     if (key.needs.empty()) key.needs = "data.samples other than population, where experiment.method = coarse_gradient";
   }
+  for (Key& key : all) {
+    if (means_something_to_regression(key.name)) continue;
+    key.applies = [applies = key.applies](const Point& p) { return !regression(p) && (!applies || applies(p)); };
+    if (key.needs.empty()) key.needs = "model.kind other than superresolution";
+  }
+  for (Key& key : all) {
+    if (!means_something_to_training(key.name)) continue;
+    key.applies = [applies = key.applies](const Point& p) { return !is(p, "experiment.method", {"direct_compression"}) && (!applies || applies(p)); };
+    if (key.needs.empty()) key.needs = "an experiment.method that trains";
+  }
   for (Key& key : all) key.decides_result = key.name != "experiment.name" && key.name != "data.dir";
   return all;
 }
@@ -383,6 +458,8 @@ const Key* find_key(const std::string& name) {
 
 Point effective_point(const Point& given) {
   Point effective;
+  const auto kind = given.find("model.kind");
+  effective["model.kind"] = kind != given.end() ? kind->second : "linear";  // it decides about keys that stand before it
   for (const Key& key : keys()) {
     const auto value = given.find(key.name);
     if (key.applies && !key.applies(effective))
@@ -453,12 +530,14 @@ Settings settings_of(Point effective) {
   s.method = p.at("experiment.method");
   s.data = {p.at("data.set"), has("data.dir") ? p.at("data.dir") : "", count("data.limit"), p.at("data.shuffle") != "false",
             p.at("data.crop"), p.at("data.augment"), p.at("data.normalize"), list("data.mean"), list("data.std")};
+  s.data.noise = number("data.noise");
   s.model = {p.at("model.kind"), p.at("model.activation"), has("model.initial") ? p.at("model.initial") : "", count("model.dimension"), {}};
   if (p.at("model.l2") != "protocol") s.model.l2 = number("model.l2");
   s.model.sum_norm = p.at("model.sum_norm") == "plain";
   if (p.at("model.batch_norm") != meaningless) s.model.batch_norm = p.at("model.batch_norm");
   if (p.at("model.convolution") != meaningless) s.model.convolution = p.at("model.convolution");
   s.model.dropout = number("model.dropout");
+  if (p.at("model.loss") != meaningless) s.model.loss = p.at("model.loss");
   s.weights = {p.at("weights.quantizer"), p.at("weights.alpha_rule")};
   s.gradients = {p.at("gradients.quantizer"), p.at("gradients.scale"), optional_real("gradients.clip")};
   if (has("activations.bits") && p.at("activations.alpha") != meaningless) {
@@ -486,6 +565,18 @@ Settings settings_of(Point effective) {
   if (has("run.histograms")) s.run.histograms = list("run.histograms");
   s.run.evaluate_every = every("run.evaluate_every");
   s.run.evaluate_train_every = every("run.evaluate_train_every");
+  const auto text = [&](const char* key) { return p.at(key) == meaningless ? std::string() : p.at(key); };
+  if (s.method == "direct_compression" || s.model.kind == "superresolution") {  // what has no meaning is nothing
+    s.weights.quantizer = s.gradients.quantizer = "fp";
+    s.optimizer.kind = "sgd";
+    s.optimizer.schedule = "constant";
+    s.workers.batch = std::max<std::size_t>(s.workers.batch, 1);
+  }
+  s.compression = {text("compression.codebook"), text("compression.layers"), text("compression.penalty"), text("compression.keep"), count("compression.size"),
+                   list("compression.values"), static_cast<int>(number("compression.smallest_power")), number("compression.mu0"), number("compression.mu_factor"),
+                   number("compression.rate_factor"), number("compression.tolerance"), count("compression.steps"), count("compression.iterations"),
+                   text("compression.rounding"), text("compression.bound"), text("compression.update_factor")};
+  if (s.compresses()) s.run.iterations = s.compression.steps * s.compression.iterations;  // none for direct compression
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
   s.problem = problem_of(p);
   s.point = std::move(effective);
@@ -496,6 +587,11 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   const auto& p = s.point;
   if (two_layer(p)) return find_two_layer_conflict(s);
   const bool grey = s.data.set == "mnist" || s.data.set == "fashion_mnist";
+  if (s.model.kind == "superresolution") {
+    if (!grey) return Conflict{"data.set", "model.kind = superresolution allows: mnist, fashion_mnist"};
+    if (!s.compresses()) return Conflict{"experiment.method", "model.kind = superresolution allows: learning_compression, direct_compression, iterated_direct_compression"};
+    return std::nullopt;
+  }
   const NetworkInfo* network = find_network(s.model.kind);
   if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear"};
   if (!s.data.synthetic_linear() && (network == nullptr || (network->channels != 0 && network->channels != (grey ? 1U : 3U)))) {
@@ -523,16 +619,27 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   if (std::any_of(s.data.std.begin(), s.data.std.end(), [](double x) { return !(x > 0); })) return Conflict{"data.std", "numbers > 0"};
   if (s.gradients.quantized() && !s.gradients.shared_scale() && s.workers.exchange == "allreduce")
     return Conflict{"gradients.scale", "workers.exchange = allreduce adds codes and allows: shared (scales of their own need workers.exchange = server or sharded)"};
-  if (p.at("workers.total_batch") != "none" && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
+  if (p.at("workers.total_batch") != "none" && p.at("workers.total_batch") != meaningless && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
   if (!s.optimizer.decays.empty() && s.optimizer.decays.size() != s.optimizer.milestones.size())
     return Conflict{"optimizer.decay", fmt::format("optimizer.milestones = {} allows: one factor, or {}", p.at("optimizer.milestones"), s.optimizer.milestones.size())};
   if (p.at("optimizer.milestones").find('/') != std::string::npos && s.run.epochs == 0)
     return Conflict{"optimizer.milestones", "shares of run.epochs need run.epochs > 0; without it: epochs"};
   if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
-  if (s.optimizer.schedule == "step" && s.data.synthetic_linear())
+  if ((s.optimizer.schedule == "step" || s.optimizer.schedule == "exponential") && s.data.synthetic_linear())
     return Conflict{"optimizer.schedule", "data.set = synthetic_linear has no epochs and allows: constant, inverse_sqrt"};
-  if (s.run.iterations == 0 && s.run.epochs == 0 && s.run.patience == 0)
+  if (s.method != "distributed" && s.weights.quantized())
+    return Conflict{"weights.quantizer", fmt::format("experiment.method = {} allows: fp (the codebook quantizes the weights)", s.method)};
+  if (s.method != "distributed" && s.data.synthetic_linear())
+    return Conflict{"experiment.method", "data.set = synthetic_linear allows: distributed"};
+  if (s.method != "distributed" && s.optimizer.average) return Conflict{"optimizer.average", fmt::format("experiment.method = {} allows: none", s.method)};
+  if (s.compresses() && s.optimizer.schedule != "constant" && s.optimizer.schedule != "inverse_sqrt")
+    return Conflict{"optimizer.schedule", fmt::format("experiment.method = {} allows: constant, inverse_sqrt (begun anew in each L step)", s.method)};
+  if (s.compresses() && s.model.initial.empty())
+    return Conflict{"model.initial", fmt::format("experiment.method = {} starts from a trained network: name its file, or train it in [reference]", s.method)};
+  if (s.compression.rounding == "stochastic" && s.workers.exchange != "allreduce")
+    return Conflict{"workers.exchange", "compression.rounding = stochastic allows: allreduce"};
+  if (!s.compresses() && s.run.iterations == 0 && s.run.epochs == 0 && s.run.patience == 0)
     return Conflict{"run.iterations", "one of run.iterations, run.epochs, run.patience must be above 0, or the run never ends"};
   if (s.theory.measure && s.optimizer.kind != "rmsprop" && s.optimizer.kind != "sgd")
     return Conflict{"theory.measure", fmt::format("optimizer.kind = {} allows: false (the theorems are about rmsprop; sgd is its P = 1)", s.optimizer.kind)};

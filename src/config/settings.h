@@ -16,6 +16,7 @@ inline constexpr const char* meaningless = "-";
 struct Settings {
   Point point;         ///< the effective text of every key
   std::string method;  ///< experiment.method
+  bool compresses() const { return method == "learning_compression" || method == "direct_compression" || method == "iterated_direct_compression"; }
 
   struct Data {
     std::string set, dir;  ///< dir empty: $QSWEEP_DATA, else ./data
@@ -23,6 +24,7 @@ struct Settings {
     bool shuffle = true;
     std::string crop, augment, normalize;
     std::vector<double> mean, std;
+    double noise = 0;  ///< deviation, of superresolution's inputs
     bool synthetic_linear() const { return set == "synthetic_linear"; }
     bool none() const { return set == meaningless; }  ///< the two-layer model draws its own
   } data;
@@ -30,7 +32,7 @@ struct Settings {
     std::string kind, activation, initial;  ///< initial empty: drawn
     std::size_t dimension = 0;
     std::optional<double> l2;  ///< none: as the model's protocol
-    std::string batch_norm = "none", convolution = "auto";
+    std::string batch_norm = "none", convolution = "auto", loss = "cross_entropy";
     double dropout = 0;
     bool sum_norm = false;  ///< one more batch norm after each block's sum
   } model;
@@ -74,6 +76,15 @@ struct Settings {
     std::vector<double> histograms;                                   ///< iterations
     double checkpoint_every = 0;                                      ///< seconds, 0 = never
   } run;
+  struct Compression {
+    std::string codebook, layers, penalty, keep;
+    std::size_t size = 0;          ///< K of k-means
+    std::vector<double> values;    ///< entries of fixed and scaled codebooks, ascending
+    int smallest_power = 0;        ///< C
+    double mu0 = 0, mu_factor = 1, rate_factor = 1, tolerance = 0;
+    std::uint64_t steps = 0, iterations = 0;  ///< L steps, and iterations in each
+    std::string rounding, bound, update_factor;  ///< of binary_connect
+  } compression;
   struct Theory {
     bool measure = false, hindsight = false;
   } theory;

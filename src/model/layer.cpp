@@ -5,6 +5,7 @@
 
 #include "model/blas.h"
 #include "model/image_kernels.h"
+#include "model/tanh_kernels.h"
 
 namespace qsweep {
 
@@ -47,12 +48,12 @@ void Relu::backward(const Pass& pass, std::span<const float>, std::span<const fl
 }
 
 void Tanh::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
-  for (std::size_t i = 0; i < pass.batch * size_; ++i) y[i] = std::tanh(x[i]);
+  tanh_kernels().forward(pass.batch * size_, x.data(), y.data());
 }
 
 void Tanh::backward(const Pass& pass, std::span<const float>, std::span<const float> y, std::span<const float> dy,
                     std::span<float> dx, std::span<float>) {
-  for (std::size_t i = 0; i < pass.batch * size_; ++i) dx[i] = dy[i] * (1 - y[i] * y[i]);
+  tanh_kernels().backward(pass.batch * size_, y.data(), dy.data(), dx.data());
 }
 
 Dropout::Dropout(std::size_t size, double rate, std::uint32_t number) : Elementwise(size), rate_(rate), first_draw_(std::uint64_t{number} << 32) {}

@@ -48,6 +48,10 @@ class Model {
   virtual void initialize_state(std::span<float>) const {}
   /// Which algorithm each layer that has a choice took: "conv1 direct", "conv2 winograd".
   virtual std::vector<std::string> algorithms() const { return {}; }
+  /// Counts the statistics of a mini-batch as gradient() does, without a gradient and without dropout's draws mattering.
+  virtual void count_statistics(std::span<const float> w, const Batch& batch, std::span<float> state) { (void)w, (void)batch, (void)state; }
+  /// Share that the newest mini-batch has in a running statistic.
+  virtual double statistics_momentum() const { return 1; }
 };
 
 }  // namespace qsweep

@@ -31,6 +31,10 @@ double Network::gradient(std::span<const float> w, const Batch& batch, std::span
   return loss;
 }
 
+void Network::count_statistics(std::span<const float> w, const Batch& batch, std::span<float> state) {
+  chain_.forward({w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration)}, batch.x);
+}
+
 double Network::loss(std::span<const float> w, const Batch& batch, std::span<const float> state) {
   double loss = evaluate(w, batch, state).loss / static_cast<double>(batch.size);
   for (const Tensor& t : layout_.tensors())

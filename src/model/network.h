@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/batch_norm.h"
 #include "model/chain.h"
 #include "model/model.h"
 
@@ -38,6 +39,8 @@ class Network final : public Model {
     chain_.tell_algorithms(told);
     return told;
   }
+  void count_statistics(std::span<const float> w, const Batch& batch, std::span<float> state) override;
+  double statistics_momentum() const override { return BatchNorm::momentum; }
   double gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state = {}) override;
   double loss(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;
   Evaluation evaluate(std::span<const float> w, const Batch& batch, std::span<const float> state = {}) override;

@@ -11,14 +11,17 @@ struct UpdateRule {
   float correction2 = 1;    ///< 1/(1 − β₂^t), adam
   float bound = 0;          ///< r of the box; infinity where there is none
   bool keep_maximum = false;
+  float pull = 0;           ///< μ; used where a kernel is given a target
 };
 
+/// target: t of the penalty μ/2·‖w − t‖², whose gradient μ(w − t) is added to g; null: none.
+
 struct OptimizerKernels {
-  void (*sgd)(const UpdateRule&, std::size_t n, const float* gradient, float* w);
-  void (*momentum)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* velocity);
-  void (*nesterov)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* velocity);
-  void (*rmsprop)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* v);
-  void (*adam)(const UpdateRule&, std::size_t n, const float* gradient, float* w, float* m, float* v);
+  void (*sgd)(const UpdateRule&, std::size_t n, const float* gradient, const float* target, float* w);
+  void (*momentum)(const UpdateRule&, std::size_t n, const float* gradient, const float* target, float* w, float* velocity);
+  void (*nesterov)(const UpdateRule&, std::size_t n, const float* gradient, const float* target, float* w, float* velocity);
+  void (*rmsprop)(const UpdateRule&, std::size_t n, const float* gradient, const float* target, float* w, float* v);
+  void (*adam)(const UpdateRule&, std::size_t n, const float* gradient, const float* target, float* w, float* m, float* v);
   void (*average)(float share, std::size_t n, const float* w, float* average);  ///< a + share·(w − a)
 };
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 /// Learning rate η_t, t = 1 … T:   constant η;   inverse_sqrt η/√t (the theorems' choice);   step η·decay^(milestones passed), or
-/// η·Π decays of the milestones passed.
+/// η·Π decays of the milestones passed; exponential η·decay^(epochs completed).
 namespace qsweep {
 
 /// ⌈E·n⌉, iterations in E epochs of n = size/(N·B) iterations, where n was rounded: a product that is an integer but for the two
@@ -17,6 +17,7 @@ struct Schedule {
   double decay = 0.1;
   std::vector<std::uint64_t> milestones = {};  ///< iterations after which the rate changes
   std::vector<double> decays = {};             ///< a factor for each milestone; empty: `decay`
+  double iterations_per_epoch = 1;
 
   double at(std::uint64_t iteration) const;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/random.h"
+
 #include "results/weights.h"
 
 namespace qsweep {
@@ -49,15 +51,30 @@ void QuantizedWeights::quantize(std::span<const float> w, std::span<const float>
       std::ranges::copy(from, to.begin());
       continue;
     }
-    scales_[l] = quantizer_->solve(from, v.empty() ? v : v.subspan(t.offset, t.size), scales_[l]);
-    quantizer_->apply(from, scales_[l], to);
+    if (!fixed_) scales_[l] = quantizer_->solve(from, v.empty() ? v : v.subspan(t.offset, t.size), scales_[l]);
+    if (stochastic_) draw_signs(from, scales_[l], t.offset, to);
+    else quantizer_->apply(from, scales_[l], to);
   }
+  ++round_;
+}
+
+void QuantizedWeights::fix_scales(std::vector<float> scales, bool stochastic, std::uint64_t seed) {
+  scales_ = std::move(scales);
+  fixed_ = true;
+  stochastic_ = stochastic;
+  seed_ = seed;
+}
+
+void QuantizedWeights::draw_signs(std::span<const float> w, float scale, std::size_t first, std::span<float> to) const {
+  std::vector<float> share(w.size());
+  Stream(seed_, Draw::WeightRounding, 0, round_).uniform(first, 0, 1, share);
+  for (std::size_t i = 0; i < w.size(); ++i) to[i] = share[i] < (w[i] / scale + 1) / 2 ? scale : -scale;
 }
 
 void QuantizedWeights::solve(std::span<const float> w, std::span<const float> v, OtherSlices& others) {
   for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
     const Tensor& t = layout_.tensors()[l];
-    if (!quantized(t)) continue;
+    if (!quantized(t) || fixed_) continue;
     const Part part(t, others.first(), others.last());
     const auto of = [&](std::span<const float> x) { return x.empty() || part.size == 0 ? x.first(0) : x.subspan(part.begin - others.first(), part.size); };
     const OtherSlices::Solve whole = [&](std::span<const float> all_w, std::span<const float> all_v) { return quantizer_->solve(all_w, all_v, scales_[l]); };

@@ -43,6 +43,9 @@ class QuantizedWeights {
   std::span<const float> values() const { return view_; }          ///< ŵ [d]
   std::span<const float> scales() const { return scales_; }        ///< α per tensor, 0 where not quantized
   float largest_scale() const;
+  /// From now on α stays what it is here, and values are drawn if asked for: with {−1, 1} the sign + with probability (w/α + 1)/2,
+  /// clipped to [0, 1], by draws.uniform of the element's index (Courbariaux et al. 2015).
+  void fix_scales(std::vector<float> scales, bool stochastic, std::uint64_t seed);
   void set_scales(std::span<const float> scales) { scales_.assign(scales.begin(), scales.end()); }  ///< on resuming
 
   std::uint64_t bits() const;  ///< Σ_l (m_w·n_l + 32), 32·n_l where not quantized: what one worker receives a round
@@ -59,11 +62,15 @@ class QuantizedWeights {
   void describe(std::span<const float> w, Record& record) const;
 
  private:
+  void draw_signs(std::span<const float> w, float scale, std::size_t first, std::span<float> to) const;
   std::span<float> own_values();
   bool quantized(const Tensor& t) const { return quantizer_ && t.is_weight; }
 
   const Layout& layout_;
   std::optional<WeightQuantizer> quantizer_;
+  bool fixed_ = false, stochastic_ = false;
+  std::uint64_t seed_ = 0;
+  std::uint32_t round_ = 0;  ///< how often values were drawn
   std::vector<float> values_, scales_;
   std::span<const float> view_;
 };

@@ -2,6 +2,7 @@
 
 #include "data/preprocess.h"
 #include "model/linear.h"
+#include "model/loss.h"
 #include "model/networks.h"
 
 namespace qsweep {
@@ -34,7 +35,9 @@ NetworkPlan network_plan_of(const Settings& s) {
 
 std::unique_ptr<Model> make_model(const Settings& s) {
   if (s.model.kind == "linear") return std::make_unique<LinearModel>(s.model.dimension, s.model.l2.value_or(0));
-  return build(network_plan_of(s), convolution_kind(s));
+  std::unique_ptr<Network> network = build(network_plan_of(s), convolution_kind(s));
+  if (s.model.loss == "squared_hinge") network->set_loss(squared_hinge);
+  return network;
 }
 
 }  // namespace qsweep

@@ -83,7 +83,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     const Cost cost = estimate(s, carried);
     std::vector<std::string> row{run.id};
     for (const std::string& axis : axes) row.push_back(s.point.at(axis));
-    row.push_back(cost.iterations == 0 ? "by patience" : fmt::format("{}{}", s.run.patience != 0 ? "<=" : "", cost.iterations));
+    row.push_back(cost.iterations == 0 ? std::string(s.method == "direct_compression" ? "0" : "by patience") : fmt::format("{}{}", s.run.patience != 0 ? "<=" : "", cost.iterations));
     row.push_back(memory_text(static_cast<double>(cost.bytes_per_rank)));
     row.push_back(duration_text(cost.core_seconds));
     table.rows.push_back(std::move(row));

@@ -33,7 +33,7 @@ void describe(const Runtime& runtime, double samples, Record& record) {
     scalar(fmt::format("runtime/{}", phase_names[i]), "s", fmt::format("time in {}", phase_names[i]), of(slowest, i));
   }
   scalar("runtime/total", "s", "time of the run", total);
-  scalar("runtime/samples_per_second", "1/s", "training samples per second", samples / training);
+  scalar("runtime/samples_per_second", "1/s", "training samples per second", training > 0 ? samples / training : 0);
   std::vector<std::int64_t> bytes, messages;
   for (std::size_t p = 0; p < ranks; ++p) {
     bytes.push_back(static_cast<std::int64_t>(of(p, phases)));

@@ -18,6 +18,9 @@ std::unique_ptr<Feed> make_feed(const Settings& s, DataStore& data) {
   return std::make_unique<ImageFeed>(s, data.train(s), data.preprocessor(s));
 }
 
+/// Of BinaryConnect: signs, with scales that the trainer gives.
+Settings::Weights weights_of(const Settings& s) { return s.method == "binary_connect" ? Settings::Weights{"lab", "exact"} : s.weights; }
+
 double iterations_per_epoch(const Settings& s) {
   return static_cast<double>(training_samples(s)) / static_cast<double>(s.workers.count * s.workers.batch);
 }
@@ -39,7 +42,7 @@ Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, co
     : settings_(settings), team_(team), data_(data), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)), model_(make_model(settings_)),
       feed_(make_feed(settings_, data)), iterations_(iteration_limit(settings_)), samples_(training_samples(settings_)),
       exchange_(make_exchange(settings_, team_, model_->layout(), watch_)), owned_(exchange_->partition().layout_of(model_->layout(), team.rank())),
-      optimizer_(settings_.optimizer, owned_, iterations_per_epoch(settings_)), quantized_(settings_.weights, model_->layout()), workers_(settings_, block_, *model_, *feed_, watch_),
+      optimizer_(settings_.optimizer, owned_, iterations_per_epoch(settings_)), quantized_(weights_of(settings_), model_->layout()), workers_(settings_, block_, *model_, *feed_, watch_),
       metrics_(settings_, model_->layout(), iterations_) {
   const std::size_t tensors = model_->layout().tensors().size();
   reports_.resize(settings_.workers.count * workers_.report_size());
@@ -52,6 +55,12 @@ Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, co
   optimizer_.begin(exchange_->partition().slice(w, team_.rank()));
   if (settings_.data.synthetic_linear()) initial_ = w;
   if (copies_weights()) copy_of_weights_ = w;
+  if (settings_.method == "binary_connect") begin_binary_connect(initial.has_value(), w);
+  if (settings_.compresses()) {
+    Compression method(settings_, model_->layout());
+    CompressionReport report(method, true, w);
+    compression_.emplace(Compressing{std::move(method), std::move(report), w, {}});
+  }
   quantized_.quantize(owns_all() ? optimizer_.weights() : std::span<const float>(w), {});  // v = 0: uniform curvature
   if (!owns_all()) quantized_.keep_values();
 }
@@ -89,12 +98,18 @@ std::span<const float> Trainer::whole(std::span<const float> mine, std::vector<f
 }
 
 Record Trainer::run(const std::function<void(const Progress&)>& watch) {
+  if (compression_) begin_compression();
+  if (settings_.method == "direct_compression") {
+    evaluate(0, true);
+    return finish(0, false);
+  }
   for (std::uint64_t t = 1;; ++t) {
     workers_.compute(quantized_.values(), full_precision_weights(), t);  // ∇f_t^(n)(Q_w(w_t))
     share_reports();
     count_loss(t);
     if (!finite()) return finish(t, true);
-    const bool last = is_last(t), recorded = metrics_.wants(t, last);
+    bool last = is_last(t);
+    const bool recorded = metrics_.wants(t, last || ends_l_step(t));
     if (recorded && !settings_.gradients.quantized()) workers_.measure_squared_norms();
     if (metrics_.wants_histogram(t)) record_histogram(t);
     const std::span<const float> mean = average_gradient(t, recorded);  // (1/N) Σ_n Q_g(Clip(·))
@@ -102,6 +117,13 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch) {
     step(t, mean);  // w − η_t D⁻¹ g, projected onto S; ŵ = argmin ‖w − αb‖²_D
     exchange_->share(quantized_, copies_weights() ? std::span<float>(copy_of_weights_) : std::span<float>(), optimizer_.weights());
     if (recorded && team_.is_root() && metrics_.measures_theory()) metrics_.record_bounds();
+    if (ends_l_step(t)) {
+      gather_weights();
+      if (!std::ranges::all_of(compression_->w, [](float x) { return std::isfinite(x); })) return finish(t, true);
+      last |= compress(t);
+      if (last) adopt_best();
+      else begin_l_step(t);
+    }
     evaluate(t, last);
     if (watch) watch({t, iterations_, metrics_.average_loss()});
     if (last) return finish(t, false);
@@ -194,13 +216,14 @@ void Trainer::evaluate(std::uint64_t t, bool last) {
   const bool test = evaluation_due(settings_.run.evaluate_every, t, last), train = evaluation_due(settings_.run.evaluate_train_every, t, last);
   if (!test && !train) return;
   const Timed timed(watch_, Phase::evaluate);
-  const Preprocessor& preprocessor = data_.preprocessor(settings_);
-  const std::vector<float> state = mean_state();
-  const auto score = [&](std::span<const float> weights, const ImageSetView& images) { return qsweep::evaluate(*model_, weights, state, images, preprocessor, team_); };
+  const std::vector<float> state = compression_ ? compression_->state : mean_state();
+  if (compression_ && !ends_l_step(t)) gather_weights();
+  // Weights that are rounded stochastically have those of full precision as their mean: these are evaluated.
+  const std::span<const float> weights = compression_ ? compression_->method.quantized(compression_->w) : settings_.compression.rounding == "stochastic" ? full_precision_weights() : quantized_.values();
   EvaluationPoint point;
-  if (test) point.test = score(quantized_.values(), data_.test(settings_));
-  if (train) point.train = score(quantized_.values(), data_.train(settings_));
-  if (test && settings_.optimizer.average) point.averaged_test = score(quantized_average(), data_.test(settings_));
+  if (test) point.test = score(weights, state, data_.test(settings_));
+  if (train) point.train = score(weights, state, data_.train(settings_));
+  if (test && settings_.optimizer.average) point.averaged_test = score(quantized_average(), state, data_.test(settings_));
   if (team_.is_root()) metrics_.record_evaluation(t, point);
 }
 
@@ -217,6 +240,10 @@ std::vector<float> Trainer::quantized_average() const {
   }
   team_.broadcast(std::as_writable_bytes(std::span(values)));
   return values;
+}
+
+Score Trainer::score(std::span<const float> weights, std::span<const float> state, const ImageSetView& images) {
+  return qsweep::evaluate(*model_, weights, state, images, data_.preprocessor(settings_), team_);
 }
 
 /// Running statistics of batch norm: the mean over workers, added in order.

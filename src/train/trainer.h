@@ -8,13 +8,15 @@
 #include "exchange/exchange.h"
 #include "optimize/optimizer.h"
 #include "quantize/quantized_weights.h"
+#include "train/compression_report.h"
 #include "train/feed.h"
 #include "train/make_model.h"
 #include "train/method.h"
 #include "train/metrics.h"
 #include "train/worker.h"
 
-/// One run of distributed training on a team of ranks: the governing line, iteration after iteration.
+/// One run of distributed training on a team of ranks: the governing line, iteration after iteration. With the methods that compress
+/// it is their L steps: at each one's end the C and M steps follow, which every rank does with all of w.
 /// Source: Hou, Zhang, Kwok 2019, section 3.2.
 namespace qsweep {
 
@@ -47,6 +49,17 @@ class Trainer {
   void record_histogram(std::uint64_t t);
   std::vector<float> mean_state() const;
   Record finish(std::uint64_t t, bool diverged);
+  Score score(std::span<const float> weights, std::span<const float> state, const ImageSetView& images);
+  bool ends_l_step(std::uint64_t t) const { return compression_ && settings_.compression.iterations != 0 && t % settings_.compression.iterations == 0; }
+  void begin_binary_connect(bool given, std::vector<float>& w);
+  void gather_weights();
+  void begin_compression();
+  void begin_l_step(std::uint64_t t);
+  bool compress(std::uint64_t t);
+  void adopt_best();
+  void measure_compression(double mu, Lagrangian lagrangian);
+  std::vector<float> statistics_of(std::span<const float> weights);
+  void describe_compression(Record& record);
 
   Settings settings_;
   const Team& team_;
@@ -66,10 +79,22 @@ class Trainer {
   std::vector<float> scales_;           ///< [N, tensors]
   std::vector<float> mean_gradient_, copy_of_weights_;
   std::vector<double> quantized_norms_; ///< ‖Q_g‖² [my workers, tensors]
+  struct Compressing {
+    Compression method;
+    CompressionReport report;
+    std::vector<float> w;              ///< the weights, on every rank [d]
+    std::vector<float> state;          ///< running statistics that fit Δ(Θ)
+    double train_loss = 0;             ///< L(w)
+    double before_l = 0;               ///< L_A at the start of this L step
+    std::optional<Compression::Kept> best = std::nullopt;  ///< if it is to be stored in the end
+    std::vector<float> best_w = {}, best_state = {};
+    Stopwatch::Clock::time_point since = {};
+  };
+  std::optional<Compressing> compression_;  ///< with the methods that compress
   std::vector<float> initial_;          ///< w_1, linear model only: stored under problem/
 };
 
-/// The method `distributed`: one Trainer from its start to its end.
+/// The methods that train by mini-batches: one Trainer from its start to its end.
 Record train_distributed(const Task& task);
 
 /// T that the settings promise at most: the lower of run.iterations and run.epochs; 0 if only patience ends the run.

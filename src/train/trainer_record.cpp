@@ -83,7 +83,7 @@ void Trainer::record(std::uint64_t t) {
 
 Record Trainer::finish(std::uint64_t t, bool diverged) {
   std::vector<float> room;
-  const std::span<const float> w = whole(optimizer_.weights(), room);
+  const std::span<const float> w = compression_ && !diverged ? std::span<const float>(compression_->w) : whole(optimizer_.weights(), room);
   if (exchange_->holds_state() && !diverged) diverged = !std::all_of(w.begin(), w.end(), [](float x) { return std::isfinite(x); });
   watch_.enter(Phase::output);
   std::optional<std::vector<double>> hindsight;
@@ -95,7 +95,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   }
   watch_.enter(Phase::output);
   const Runtime runtime = gather_runtime(team_, watch_, exchange_->traffic());
-  const std::vector<float> state = mean_state();
+  const std::vector<float> state = compression_ ? compression_->state : mean_state();
   Record record;
   if (!team_.is_root()) return record;
   for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
@@ -108,6 +108,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, w.subspan(tensor.offset, tensor.size)));
   for (const Tensor& tensor : model_->state_layout().tensors())
     record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, std::span(state).subspan(tensor.offset, tensor.size)));
+  if (compression_) describe_compression(record);
   if (!diverged) quantized_.describe(w, record);
   if (const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get())) {
     const auto truth = linear->true_weights();

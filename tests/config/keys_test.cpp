@@ -80,6 +80,11 @@ std::vector<Point> all_kinds_of_points() {
                  {"optimizer.kind", "nesterov"},
                  {"workers.total_batch", "128"}}),
           point({{"data.set", "mnist"}, {"model.kind", "lenet5"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "lenet300"}, {"experiment.method", "learning_compression"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "lenet300"}, {"experiment.method", "learning_compression"}, {"compression.codebook", "fixed"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "lenet300"}, {"experiment.method", "iterated_direct_compression"}, {"compression.codebook", "powers_of_two"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"experiment.method", "binary_connect"}}),
+          point({{"data.set", "mnist"}, {"model.kind", "superresolution"}, {"experiment.method", "learning_compression"}}),
           point({{"experiment.method", "coarse_gradient"}, {"data.samples", "24"}, {"problem.start", "spurious"}, {"problem.target", "spurious"}}),
           point({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"activations.bits", "2"}})};
 }
@@ -331,6 +336,7 @@ TEST(Keys, every_key_reaches_the_settings) {
   const std::vector<std::pair<std::string, std::string>> others = {{"data.set", "mnist"},
                                                                    {"data.dir", "x"},
                                                                    {"data.limit", "9"},
+                                                                   {"data.noise", "9"},
                                                                    {"data.shuffle", "false"},
                                                                    {"data.augment", "pad4_crop_flip"},
                                                                    {"data.crop", "24"},
@@ -373,6 +379,23 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"optimizer.projection", "9"},
                                                                    {"optimizer.average", "0.9"},
                                                                    {"run.histograms", "3 9"},
+                                                                   {"model.loss", "squared_hinge"},
+                                                                   {"compression.codebook", "ternary"},
+                                                                   {"compression.size", "9"},
+                                                                   {"compression.values", "1 9"},
+                                                                   {"compression.smallest_power", "9"},
+                                                                   {"compression.layers", "together"},
+                                                                   {"compression.steps", "9"},
+                                                                   {"compression.iterations", "9"},
+                                                                   {"compression.rate_factor", "9"},
+                                                                   {"compression.penalty", "quadratic"},
+                                                                   {"compression.mu0", "9"},
+                                                                   {"compression.mu_factor", "9"},
+                                                                   {"compression.tolerance", "9"},
+                                                                   {"compression.keep", "best"},
+                                                                   {"compression.rounding", "stochastic"},
+                                                                   {"compression.bound", "9"},
+                                                                   {"compression.update_factor", "9"},
                                                                    {"run.iterations", "9"},
                                                                    {"run.epochs", "9"},
                                                                    {"run.patience", "9"},
@@ -400,9 +423,12 @@ TEST(Keys, every_key_reaches_the_settings) {
       for (const double v : values) out << v << ' ';
       out << ';';
     };
-    out << s.data.set << ';' << s.data.dir << ';' << s.data.limit << ';' << s.data.shuffle << ';' << s.data.crop << ';'
+    out << s.data.set << ';' << s.data.dir << ';' << s.data.limit << ';' << s.data.shuffle << ';' << s.data.crop << ';' << s.data.noise << ';'
         << s.data.augment << ';' << s.data.normalize << ';';
-    list(s.data.mean), list(s.data.std), list(s.optimizer.milestones), list(s.run.histograms);
+    list(s.data.mean), list(s.data.std), list(s.optimizer.milestones), list(s.compression.values), list(s.run.histograms);
+    const auto& c = s.compression;
+    out << s.model.loss << ';' << c.codebook << ';' << c.size << ';' << c.smallest_power << ';' << c.layers << ';' << c.steps << ';' << c.iterations << ';' << c.rate_factor << ';' << c.penalty << ';'
+        << c.mu0 << ';' << c.mu_factor << ';' << c.tolerance << ';' << c.keep << ';' << c.rounding << ';' << c.bound << ';' << c.update_factor << ';';
     out << s.model.sum_norm << s.activations.bits << s.activations.ste << s.activations.type << s.activations.alpha << ';';
     out << s.model.kind << ';' << s.model.activation << ';' << s.model.initial << ';' << s.model.dimension << ';'
         << s.model.l2.value_or(-1) << ';' << s.model.batch_norm << ';' << s.model.dropout << ';' << s.model.convolution << ';' << s.weights.quantizer << ';' << s.weights.alpha_rule << ';' << s.gradients.quantizer

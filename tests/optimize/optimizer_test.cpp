@@ -341,15 +341,72 @@ bool same(const std::vector<float>& x, const std::vector<float>& y) {
   return true;
 }
 
-std::vector<State> results(const OptimizerKernels& k, const UpdateRule& rule, std::size_t n) {
+std::vector<State> results(const OptimizerKernels& k, const UpdateRule& rule, std::size_t n, const float* target) {
   std::vector<State> all(6, state_of(n));
-  k.sgd(rule, n, all[0].g.data(), all[0].w.data());
-  k.momentum(rule, n, all[1].g.data(), all[1].w.data(), all[1].a.data());
-  k.nesterov(rule, n, all[2].g.data(), all[2].w.data(), all[2].a.data());
-  k.rmsprop(rule, n, all[3].g.data(), all[3].w.data(), all[3].b.data());
-  k.adam(rule, n, all[4].g.data(), all[4].w.data(), all[4].a.data(), all[4].b.data());
+  k.sgd(rule, n, all[0].g.data(), target, all[0].w.data());
+  k.momentum(rule, n, all[1].g.data(), target, all[1].w.data(), all[1].a.data());
+  k.nesterov(rule, n, all[2].g.data(), target, all[2].w.data(), all[2].a.data());
+  k.rmsprop(rule, n, all[3].g.data(), target, all[3].w.data(), all[3].b.data());
+  k.adam(rule, n, all[4].g.data(), target, all[4].w.data(), all[4].a.data(), all[4].b.data());
   k.average(0.1F, n, all[5].g.data(), all[5].w.data());
   return all;
+}
+
+TEST(Optimizer, a_pull_adds_its_gradient_to_weights_and_bounds_the_rate) {
+  for (const std::string kind : {"sgd", "momentum", "nesterov", "rmsprop", "adam"}) {
+    const Layout layout = layout_of(7);
+    Optimizer pulled(settings(kind), layout, 10), plain(settings(kind), layout, 10);
+    Stream(9, Draw::InitialWeights).uniform(0, -0.5F, 0.5F, pulled.weights());
+    std::ranges::copy(pulled.weights(), plain.weights().begin());
+    const std::vector<float> target = gradient_of(layout.dimension(), 4);
+    pulled.set_phase(0, 0.5, {0.25, target});
+    plain.set_phase(0, 0.5, {});
+    for (std::uint64_t t = 1; t <= 20; ++t) {
+      const std::vector<float> g = gradient_of(layout.dimension(), static_cast<std::uint32_t>(t));
+      std::vector<float> sum = g;
+      for (std::size_t i = 0; i < 7; ++i) sum[i] = g[i] + 0.25F * (plain.weights()[i] - target[i]);  // the bias, elements 7 …, has none
+      pulled.step(g, t);
+      plain.step(sum, t);
+      for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(pulled.weights()[i], plain.weights()[i]) << kind << ", element " << i;
+    }
+    pulled.set_phase(20, 3, {400, target});
+    EXPECT_EQ(pulled.learning_rate(21), 1.0 / 400);  // 3·0.01 without the bound
+    pulled.set_phase(20, 0.1, {400, target});
+    EXPECT_EQ(pulled.learning_rate(21), 0.1 * 0.01);
+  }
+}
+
+TEST(Optimizer, a_new_phase_is_a_new_optimizer) {
+  for (const std::string kind : {"nesterov", "adam"}) {
+    Settings::Optimizer s = settings(kind);
+    s.schedule = "inverse_sqrt";
+    const Layout layout = layout_of(7);
+    Optimizer used(s, layout, 10), fresh(s, layout, 10);
+    for (std::uint64_t t = 1; t <= 9; ++t) used.step(gradient_of(layout.dimension(), static_cast<std::uint32_t>(t)), t);
+    used.set_phase(9, 1, {});
+    used.forget();
+    std::ranges::copy(used.weights(), fresh.weights().begin());
+    for (std::uint64_t t = 1; t <= 9; ++t) {
+      used.step(gradient_of(layout.dimension(), static_cast<std::uint32_t>(t)), 9 + t);
+      fresh.step(gradient_of(layout.dimension(), static_cast<std::uint32_t>(t)), t);
+    }
+    for (std::size_t i = 0; i < layout.dimension(); ++i) EXPECT_EQ(used.weights()[i], fresh.weights()[i]) << kind;
+  }
+}
+
+TEST(Optimizer, tensors_can_have_rules_of_their_own) {
+  const Layout layout = layout_of(2);
+  Optimizer o(settings("sgd"), layout, 10);
+  o.set_rules({{0.5F, 10}, {std::numeric_limits<float>::infinity(), 1}});
+  o.step(std::vector<float>{-1, 100, 100, 0, 0}, 1);
+  EXPECT_EQ(o.weights()[0], 0.01F * 10);
+  EXPECT_EQ(o.weights()[1], -0.5F);
+  EXPECT_EQ(o.weights()[2], -1.0F);
+}
+
+TEST(Schedule, exponential_falls_after_each_epoch) {
+  const Schedule s{"exponential", 2, 0.5, {}, {}, 2.5};  // epochs end in iterations 2.5, 5, 7.5: iterations 3, 5, 8 end them
+  for (const auto& [t, rate] : {std::pair{1, 2.0}, {3, 2.0}, {4, 1.0}, {5, 1.0}, {6, 0.5}, {8, 0.5}, {9, 0.25}}) EXPECT_EQ(s.at(static_cast<std::uint64_t>(t)), rate) << t;
 }
 
 TEST(OptimizerKernels, the_three_builds_give_the_same_bits) {
@@ -361,10 +418,11 @@ TEST(OptimizerKernels, the_three_builds_give_the_same_bits) {
   for (const std::size_t n : {1, 2, 7, 64, 1003})
     for (const bool maximum : {false, true})
       for (const float bound : {0.5F, std::numeric_limits<float>::infinity()}) {
-        const UpdateRule rule{0.03F, 0.9F, 0.999F, 1e-8F, 0.9F, 0.01F, 1.7F, 2.3F, bound, maximum};
-        const std::vector<State> expected = results(baseline::optimizer_kernels, rule, n);
+        const UpdateRule rule{0.03F, 0.9F, 0.999F, 1e-8F, 0.9F, 0.01F, 1.7F, 2.3F, bound, maximum, 0.7F};
+        const std::vector<float> target = gradient_of(n, 8);
+        for (const float* pulled : {static_cast<const float*>(nullptr), target.data()})
         for (const auto& [name, kernels] : others) {
-          const std::vector<State> actual = results(*kernels, rule, n);
+          const std::vector<State> expected = results(baseline::optimizer_kernels, rule, n, pulled), actual = results(*kernels, rule, n, pulled);
           for (std::size_t kind = 0; kind < expected.size(); ++kind)
             EXPECT_TRUE(same(actual[kind].w, expected[kind].w) && same(actual[kind].a, expected[kind].a) &&
                         same(actual[kind].b, expected[kind].b))

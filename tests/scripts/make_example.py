@@ -172,6 +172,34 @@ def seeds(settings, count=3):
     return [{**s, "run.seed": seed} for s in settings for seed in range(1, count + 1)]
 
 
+def make_compression(path, experiment, settings, steps=8):
+    """Runs of learning-compression and its baselines: curves over mu_step that fall late, codebooks, densities."""
+    rng = numpy.random.default_rng(5)
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file.attrs["format_version"], file.attrs["experiment"] = "qsweep-results", 1, experiment
+        file.attrs.create("axes", sorted({k for s in settings for k in s}), dtype=h5py.string_dtype())
+        for i, keys in enumerate(settings):
+            keys = {"experiment.method": "learning_compression", "compression.codebook": "kmeans", "compression.size": "2", "compression.iterations": 2000,
+                    "compression.penalty": "augmented_lagrangian", "gradients.quantizer": "fp", "gradients.clip": "none", "run.seed": 1, **keys}
+            group = file.create_group(f"runs/{i:016x}")
+            for key, value in keys.items():
+                group.attrs[key] = str(value)
+            group.attrs["status"] = "complete"
+            size, direct = int(keys["compression.size"]), keys["experiment.method"] == "direct_compression"
+            k = numpy.arange(1 if direct else steps + 1)
+            loss = .02 + 2 / size * numpy.exp(-k / (2 if keys["experiment.method"] == "learning_compression" else 9)) * (1 + .05 * rng.random())
+            for name, values in (("mu_step", k), ("train_loss", loss), ("test_loss", loss + .05), ("train_accuracy", 100 - 9 * loss), ("test_accuracy", 98 - 9 * loss),
+                                 ("full_precision_train_loss", .01 + 0 * k), ("full_precision_test_loss", .06 + 0 * k), ("full_precision_train_accuracy", 100 - .001 * (k + 1)),
+                                 ("full_precision_test_accuracy", 98 + 0 * k), ("gap", .7 * numpy.exp(-k / 3)), ("passes", rng.integers(1, 30, (k.size, 3))),
+                                 ("codebook", numpy.sort(rng.standard_normal((k.size, 3, size)), axis=2) / 9), ("density", rng.integers(1, 99, (k.size, 3, 96))),
+                                 ("density_limit", numpy.ones(3))):
+                write_array(group, f"curves/compression/{name}", values)
+            write_array(group, "final/compression/compression_ratio", 30.52)
+            write_array(group, "final/bits_up", 1e9)
+            group.create_group("provenance").attrs["commit"] = "0123abc"
+    return path
+
+
 def settings_of(experiment):
     """(axes, settings of the runs) of an experiment's synthetic grid."""
     if experiment == "dimension_linear":

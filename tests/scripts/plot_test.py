@@ -44,7 +44,8 @@ class Folder(unittest.TestCase):
         """Every text of the figure of a file; and saves it beside, as the command does."""
         results = reading.read(file)
         figure = plot.figure_function(results.experiment)(results)
-        texts = " ".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible()))
+        found = [t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())]
+        texts = " ".join(t for t in found if isinstance(t, str))  # a table's cell gives its artist
         plot.save(figure, file[:-3] + ".png", dpi=100)
         self.check_image(file[:-3] + ".png")
         return " ".join(texts.split())
@@ -166,6 +167,57 @@ class StraightThrough(Folder):
 
     def test_drift_is_lemma_9(self):
         self.assertAlmostEqual(straight_through.drift([1, .5, -.3, .8, -.4]), 2 * 4 * 1.6 ** 2 / (math.sqrt(2 * math.pi) * 36))
+
+
+class LearningCompression(Folder):
+    METHODS = ("direct_compression", "iterated_direct_compression", "learning_compression")
+
+    def figure(self, experiment, settings):
+        return self.words(make_example.make_compression(self.path("example.h5"), experiment, settings))
+
+    def grid(self, **keys):
+        return [{"experiment.method": m, "compression.size": k, "run.seed": s, **keys} for m in self.METHODS for k in ("2", "4") for s in (1, 2)]
+
+    def test_networks(self):
+        words = self.figure("lenet300", self.grid() + [{"compression.penalty": "none", "run.seed": s} for s in (1, 2)])
+        for text in ("K = 4", "iDC", "control", "30.52", "log10 training loss", "SGD steps", "test error [%]"):
+            self.assertIn(text, words)
+
+    def test_superresolution(self):
+        words = self.figure("superresolution", self.grid())
+        for text in ("K = 2", "DC", "training loss", "reference"):
+            self.assertIn(text, words)
+
+    def test_superresolution_mu0(self):
+        settings = [{"compression.mu0": m, "compression.steps": n, "data.noise": noise} for m, n in ((.1, 60), (10, 30)) for noise in (.02, .05)]
+        self.assertIn("noise 0.02", self.figure("superresolution_mu0", settings))
+
+    def test_codebooks(self):
+        settings = [{"experiment.method": m, "compression.codebook": c} for m in self.METHODS[::2] for c in ("scaled_binary", "ternary")]
+        settings += [{"experiment.method": m, "compression.codebook": "powers_of_two", "compression.smallest_power": 3} for m in self.METHODS[::2]]
+        words = self.figure("lenet300_codebooks", settings)
+        for text in ("{−a, a}", "{−1, 0, 1}", "C = 3"):
+            self.assertIn(text, words)
+
+    def test_penalty(self):
+        settings = [{"compression.penalty": p, "compression.mu0": m, "optimizer.learning_rate": r} for p in ("augmented_lagrangian", "quadratic") for m in (1e-5, 1e-4) for r in (.02, .1)]
+        self.assertIn("augmented lagrangian", self.figure("lenet300_penalty", settings))
+
+    def test_tradeoff(self):
+        settings = [{"model.dimension": h, "compression.size": k} for h in (2, 8, 40) for k in (2, 16, 256)]
+        words = self.figure("tradeoff", settings)
+        self.assertIn("smallest uncompressed", words)
+
+    def test_sizes_are_those_of_the_specification(self):
+        from qsweep_plot import compression
+        self.assertEqual(compression.size_in_bits(40, None), 1_017_920)
+        self.assertEqual(compression.size_in_bits(2, None), 51_200)
+        self.assertEqual(compression.size_in_bits(40, 2), 33_424 + 64)  # two codebooks
+
+    def test_distributed(self):
+        words = self.figure("distributed_lc", self.grid() + self.grid(**{"gradients.quantizer": "sq4", "gradients.clip": "3"}))
+        for text in ("G(SQ4, c = 3)", "sent by a worker", "G(FP)"):
+            self.assertIn(text, words)
 
 
 class GeneralFigure(Folder):
