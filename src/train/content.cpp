@@ -17,7 +17,7 @@ std::string content_hash(const std::string& initial) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream bytes;
   if (in) bytes << in.rdbuf();
-  if (!in || !bytes) throw DataError(fmt::format("{}: cannot be read: a results file is wanted here, FILE.h5 or FILE.h5:RUN_ID", file));
+  if (!in || !bytes) throw DataError(fmt::format("{}: cannot be read: model.initial and problem.start name a results file, FILE.h5 or FILE.h5:RUN_ID", file));
   return short_hash(bytes.str() + "\n" + id);
 }
 
