@@ -116,6 +116,8 @@ class Blocked {
 std::size_t channel_block() { return has_avx512() ? 16 : 8; }
 
 void add_product_transposed(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c) {
+  static const bool one_thread = (omp_set_num_threads(1), true);  // also where no convolution has asked for the engine
+  (void)one_thread;
   const auto rows = static_cast<dnnl_dim_t>(m), columns = static_cast<dnnl_dim_t>(n), depth = static_cast<dnnl_dim_t>(k);
   const dnnl_status_t status = dnnl_sgemm('N', 'T', rows, columns, depth, 1, a, depth, b, depth, 1, c, columns);
   if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
