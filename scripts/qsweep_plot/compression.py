@@ -96,8 +96,10 @@ def table(ax, headings, rows, title):
     drawn = ax.table(cellText=[[str(c) for c in row] for row in rows], colLabels=headings, loc="upper center", cellLoc="center", bbox=(0, 0, 1, 1))
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
-    for (i, _), box in drawn.get_celld().items():
+    for (i, j), box in drawn.get_celld().items():
         box.set_linewidth(0)
+        if i > 0 and j == 0 and rows[i - 1][0] in LOOK:  # a method has the colour of its lines
+            box.set_text_props(color=LOOK[rows[i - 1][0]][0], weight="bold")
         box.set_facecolor("#dfe7ef" if i == 0 else "#f5f5f5" if i % 2 else "white")
 
 

@@ -45,7 +45,7 @@ class Folder(unittest.TestCase):
         results = reading.read(file)
         figure = plot.figure_function(results.experiment)(results)
         found = [t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text") and artist.get_visible())]
-        texts = " ".join(t for t in found if isinstance(t, str))  # a table's cell gives its artist
+        texts = " ".join(t if isinstance(t, str) else t.get_text() for t in found)  # a table's cell gives its artist
         plot.save(figure, file[:-3] + ".png", dpi=100)
         self.check_image(file[:-3] + ".png")
         return " ".join(texts.split())
