@@ -72,9 +72,6 @@ def ratio_panel(ax, series, runs, results):
     ax.axhline(1, color="black", lw=.8)
     ax.set_xticks(range(len(names)), names)
     ax.grid(axis="x", visible=False)
-    if max(r.max() for _, r in shown) > 6:
-        ax.set_yscale("log")
-        style.logarithmic(ax, "y")
     style.panel(ax, "b", "Norm ratio of each layer, mean over the run", None, results.label("gradient_norm_ratio"))
     return None
 
