@@ -30,6 +30,7 @@
 #include "theory/bound_report.h"
 #include "train/content.h"
 #include "train/plan.h"
+#include "train/stop.h"
 #include "train/sweep.h"
 
 namespace po = boost::program_options;
@@ -43,7 +44,7 @@ constexpr const char* help_text =
     R"(qsweep: quantized distributed training, swept over a grid
 
   qsweep run EXPERIMENT.ini [--set section.key=value[,value...]]... [--out DIR]
-             [--team-size K] [--shard I/N] [--rerun]
+             [--team-size K] [--shard I/N] [--rerun] [--time-limit 55m]
                     trains what is not done yet; mpirun -n P qsweep run ...
   qsweep plan EXPERIMENT.ini [--set ...] [--ranks P] [--shard I/N]
                     the runs of the grid and what they take; nothing runs
@@ -60,7 +61,8 @@ constexpr const char* help_text =
   qsweep info       versions, CPU, BLAS kernel, MPI, HDF5
 
 qsweep COMMAND --help tells more. Exit codes: 0 done, 2 experiment or command
-line wrong, 3 a file missing, damaged or unwritable, 1 anything else.
+line wrong, 3 a file missing, damaged or unwritable, 75 stopped after saving
+(the same command goes on), 1 anything else.
 )";
 
 /// --help was asked for: not an error, but the end of the command.
@@ -124,6 +126,14 @@ std::pair<int, int> shard_of(const po::variables_map& values) {
   throw ConfigError(fmt::format("--shard {}: allowed: I/N with 1 ≤ I ≤ N", text));
 }
 
+double time_limit_of(const std::string& text) {
+  try {
+    if (const double seconds = parse_duration(text); seconds > 0) return seconds;
+  } catch (const std::invalid_argument&) {
+  }
+  throw ConfigError(fmt::format("--time-limit {}: allowed: seconds, or numbers with s, m, h or d: 90, 55m, 1h30m", text));
+}
+
 int terminal_columns() {
   winsize size{};
   if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -149,6 +159,7 @@ int command_run(const Arguments& arguments, const Arguments& command_line, const
   options.add_options()("out", po::value<std::string>()->default_value("results"), "folder of results: DIR/NAME/<run id>.h5");
   options.add_options()("team-size", po::value<int>(), "ranks that share a run (default: chosen from the grid)");
   options.add_options()("rerun", po::bool_switch(), "runs that are complete are done again");
+  options.add_options()("time-limit", po::value<std::string>(), "55m, 1h30m: then all is saved and it ends with exit code 75");
   const po::variables_map values = parse(arguments, options, usage, "experiment", 1);
   const std::string file = single(values, "experiment", usage);
   SweepOptions sweep;
@@ -157,6 +168,7 @@ int command_run(const Arguments& arguments, const Arguments& command_line, const
   if (values.count("team-size") != 0) sweep.team_size = values["team-size"].as<int>();
   if (sweep.team_size && *sweep.team_size < 1) throw ConfigError(fmt::format("--team-size {}: allowed: 1 and more", *sweep.team_size));
   sweep.rerun = values["rerun"].as<bool>();
+  if (values.count("time-limit") != 0) sweep.time_limit = time_limit_of(values["time-limit"].as<std::string>());
   sweep.command_line = command_line;
   std::string text;
   world.on_root([&] { text = read_text(file); });
@@ -172,13 +184,15 @@ int command_plan(const Arguments& arguments) {
   const std::string usage = "qsweep plan EXPERIMENT.ini [options]";
   po::options_description options = experiment_options();
   options.add_options()("ranks", po::value<int>()->default_value(1), "P: ranks that would do it");
+  options.add_options()("name", po::bool_switch(), "prints experiment.name alone: where results will lie below --out");
   const po::variables_map values = parse(arguments, options, usage, "experiment", 1);
   const std::string file = single(values, "experiment", usage);
   const int ranks = values["ranks"].as<int>();
   if (ranks < 1) throw ConfigError(fmt::format("--ranks {}: allowed: 1 and more", ranks));
   const auto [shard, shards] = shard_of(values);
   const Grid grid(parse_experiment(read_text(file), file, sets_of(values)), content_hashes());
-  fmt::print("{}", plan_text(grid, ranks, shard, shards, terminal_columns()));
+  if (values["name"].as<bool>()) fmt::print("{}\n", grid.name());
+  else fmt::print("{}", plan_text(grid, ranks, shard, shards, terminal_columns()));
   return 0;
 }
 
@@ -296,10 +310,14 @@ int report_errors(const std::function<int()>& work, bool tells) {
   } catch (const DataError& e) {
     tell(e.what());
     return 3;
+  } catch (const Interrupted& e) {
+    tell(e.what());
+    return 75;
   }
 }
 
 int run_on_ranks(int argc, char** argv, const Arguments& arguments) {
+  StopRequest::listen();
   const Mpi mpi(argc, argv);
   try {
     const Team world = Team::world();

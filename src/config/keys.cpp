@@ -394,6 +394,7 @@ std::vector<Key> make_keys() {
       "a network: " + kinds_where([](const NetworkInfo&) { return true; }));
   add("run.evaluate_every", "iterations between evaluations on the test set, 0 = each epoch's end, end = once; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
   add("run.evaluate_train_every", "the same on the training set; never", word_or("never", word_or("end", integer(0, 4'000'000'000))), always("end"), images, image_sets);
+  add("run.checkpoint_every", "seconds between checkpoints, 0 = only when asked to stop", real(0, false), always("300"));
 
   const auto linear = [](const Point& p) { return is(p, "model.kind", {"linear"}); };
   add("theory.measure", "measure the constants of the theorems, the regret and its bounds", boolean(), always("false"), linear, "model.kind = linear");
@@ -435,7 +436,7 @@ std::vector<Key> make_keys() {
     key.applies = [applies = key.applies](const Point& p) { return !is(p, "experiment.method", {"direct_compression"}) && (!applies || applies(p)); };
     if (key.needs.empty()) key.needs = "an experiment.method that trains";
   }
-  for (Key& key : all) key.decides_result = key.name != "experiment.name" && key.name != "data.dir";
+  for (Key& key : all) key.decides_result = key.name != "experiment.name" && key.name != "data.dir" && key.name != "run.checkpoint_every";
   return all;
 }
 
@@ -565,6 +566,7 @@ Settings settings_of(Point effective) {
   if (has("run.histograms")) s.run.histograms = list("run.histograms");
   s.run.evaluate_every = every("run.evaluate_every");
   s.run.evaluate_train_every = every("run.evaluate_train_every");
+  s.run.checkpoint_every = number("run.checkpoint_every");
   const auto text = [&](const char* key) { return p.at(key) == meaningless ? std::string() : p.at(key); };
   if (s.method == "direct_compression" || s.model.kind == "superresolution") {  // what has no meaning is nothing
     s.weights.quantizer = s.gradients.quantizer = "fp";

@@ -74,7 +74,7 @@ struct Settings {
     std::uint64_t record_every = 0;                                   ///< 0 = auto
     std::optional<std::uint64_t> evaluate_every, evaluate_train_every;  ///< none: at the end only; 0: each epoch's end
     std::vector<double> histograms;                                   ///< iterations
-    double checkpoint_every = 0;                                      ///< seconds, 0 = never
+    double checkpoint_every = 0;                                      ///< seconds, 0 = only when asked to stop
   } run;
   struct Compression {
     std::string codebook, layers, penalty, keep;

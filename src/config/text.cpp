@@ -25,6 +25,22 @@ std::vector<double> parse_reals(const std::string& text) {
 
 std::string format_real(double value) { return fmt::format("{}", value == 0 ? 0.0 : value); }
 
+double parse_duration(const std::string& text) {
+  if (text.find_first_of("smhd") == std::string::npos) return parse_real(text);
+  double seconds = 0, largest = INFINITY;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find_first_of("smhd", begin);
+    if (end == std::string::npos) throw std::invalid_argument(text);
+    const double unit = text[end] == 's' ? 1 : text[end] == 'm' ? 60 : text[end] == 'h' ? 3600 : 86400;
+    const double number = parse_real(text.substr(begin, end - begin));
+    if (!(unit < largest) || number < 0) throw std::invalid_argument(text);
+    seconds += unit * number;
+    largest = unit;
+    begin = end + 1;
+  }
+  return seconds;
+}
+
 std::string trim(const std::string& text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);

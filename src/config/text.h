@@ -8,6 +8,8 @@ namespace qsweep {
 double parse_real(const std::string& text);                ///< the whole text as a finite number; std::invalid_argument if it is none
 std::vector<double> parse_reals(const std::string& text);  ///< numbers separated by spaces
 std::string format_real(double value);                     ///< shortest text that reads back as the same double
+/// "90", "55m", "1h30m", "2d": seconds, or numbers with the units s, m, h, d, the largest first; std::invalid_argument if it is none.
+double parse_duration(const std::string& text);
 std::string trim(const std::string& text);
 std::vector<std::string> split(const std::string& text, char separator);  ///< items trimmed
 std::vector<std::string> split_words(const std::string& text);            ///< at white space

@@ -7,7 +7,7 @@
 namespace qsweep {
 namespace {
 
-constexpr int gather_tag = 31;
+constexpr int gather_tag = 31, scatter_tag = 32;
 
 /// The begin of a block, or the end of the vector, that is nearest to `element`; of two the later one.
 std::size_t nearest_block(const Layout& layout, std::size_t element) {
@@ -74,6 +74,17 @@ std::size_t all_gather(const Team& team, const Partition& partition, std::span<c
   for (int p = 0; p < team.ranks(); ++p) bytes.push_back(partition.size(p) * sizeof(float));
   team.all_gather_bytes(bytes, std::as_writable_bytes(whole));
   return mine.size_bytes();
+}
+
+void scatter(const Team& team, const Partition& partition, std::span<const float> whole, std::span<float> mine) {
+  if (team.is_root() && mine.data() != whole.data()) std::ranges::copy(partition.slice(whole, 0), mine.begin());
+  if (partition.is_replicated()) return team.broadcast(std::as_writable_bytes(mine));
+  if (!team.is_root()) {
+    if (!mine.empty()) team.receive(std::as_writable_bytes(mine), 0, scatter_tag);
+    return;
+  }
+  for (int p = 1; p < team.ranks(); ++p)
+    if (partition.size(p) > 0) team.send(std::as_bytes(partition.slice(whole, p)), p, scatter_tag);
 }
 
 }  // namespace qsweep

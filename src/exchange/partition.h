@@ -45,4 +45,7 @@ TensorPart part_of(const Tensor& t, std::size_t first, std::size_t last);
 std::size_t gather(const Team& team, const Partition& partition, std::span<const float> mine, std::span<float> whole);
 std::size_t all_gather(const Team& team, const Partition& partition, std::span<const float> mine, std::span<float> whole);
 
+/// The reverse of gather: from the root's `whole` [d] the elements that each rank owns. Collective.
+void scatter(const Team& team, const Partition& partition, std::span<const float> whole, std::span<float> mine);
+
 }  // namespace qsweep

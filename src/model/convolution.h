@@ -15,6 +15,8 @@ namespace qsweep {
 enum class ConvolutionKind { automatic, direct, winograd };
 
 std::string onednn_version();  ///< "oneDNN 2.6.3"
+/// The instruction set that it uses, as DNNL_MAX_CPU_ISA takes it ("AVX512_CORE"): it decides last bits, like the BLAS kernel.
+std::string onednn_isa();
 
 /// What all convolutions share: shapes, parameters and how they begin.
 class Convolution : public Layer {

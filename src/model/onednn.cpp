@@ -128,6 +128,21 @@ std::string onednn_version() {
   return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
 }
 
+std::string onednn_isa() {
+  using Isa = dnnl::cpu_isa;
+  switch (const Isa isa = dnnl::get_effective_cpu_isa()) {
+    case Isa::sse41: return "SSE41";
+    case Isa::avx: return "AVX";
+    case Isa::avx2: return "AVX2";
+    case Isa::avx2_vnni: return "AVX2_VNNI";
+    case Isa::avx512_core: return "AVX512_CORE";
+    case Isa::avx512_core_vnni: return "AVX512_CORE_VNNI";
+    case Isa::avx512_core_bf16: return "AVX512_CORE_BF16";
+    case Isa::avx512_core_amx: return "AVX512_CORE_AMX";
+    default: return "ISA " + std::to_string(static_cast<unsigned>(isa));
+  }
+}
+
 struct LibraryConvolution::Primitives {
   Problem problem;
   bool try_winograd, is_winograd = false;

@@ -71,6 +71,17 @@ void QuantizedWeights::draw_signs(std::span<const float> w, float scale, std::si
   for (std::size_t i = 0; i < w.size(); ++i) to[i] = share[i] < (w[i] / scale + 1) / 2 ? scale : -scale;
 }
 
+void QuantizedWeights::apply(std::span<const float> w) {
+  if (!quantizer_) return void(view_ = w);
+  const std::span<float> values = own_values();
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    const std::span<const float> from = w.subspan(t.offset, t.size);
+    if (quantized(t)) quantizer_->apply(from, scales_[l], values.subspan(t.offset, t.size));
+    else std::ranges::copy(from, values.begin() + static_cast<std::ptrdiff_t>(t.offset));
+  }
+}
+
 void QuantizedWeights::solve(std::span<const float> w, std::span<const float> v, OtherSlices& others) {
   for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
     const Tensor& t = layout_.tensors()[l];

@@ -47,6 +47,7 @@ class QuantizedWeights {
   /// clipped to [0, 1], by draws.uniform of the element's index (Courbariaux et al. 2015).
   void fix_scales(std::vector<float> scales, bool stochastic, std::uint64_t seed);
   void set_scales(std::span<const float> scales) { scales_.assign(scales.begin(), scales.end()); }  ///< on resuming
+  void apply(std::span<const float> w);                            ///< ŵ from w and the scales as they are
 
   std::uint64_t bits() const;  ///< Σ_l (m_w·n_l + 32), 32·n_l where not quantized: what one worker receives a round
 

@@ -22,7 +22,7 @@ namespace {
 const std::string weights = "weights.quantizer", gradients = "gradients.quantizer";
 
 /// Says nothing about what was trained, or is what the spread is over.
-bool separates(const std::string& key) { return key != "run.seed" && key != "experiment.name" && key != "data.dir"; }
+bool separates(const std::string& key) { return key != "run.seed" && key != "experiment.name" && key != "data.dir" && key != "run.checkpoint_every"; }
 
 std::string value_of(const RunSummary& run, const std::string& key) {
   const std::string value = run.setting(key);
@@ -162,7 +162,7 @@ std::string heading_of(const std::string& key, const std::vector<std::string>& a
       std::count_if(axes.begin(), axes.end(), [&](const std::string& axis) { return axis.substr(axis.find('.') + 1) == last; });
   if (alike > 1) last = key;
   std::replace(last.begin(), last.end(), '_', ' ');
-  return key == "gradients.clip" ? last + " [σ]" : key == "run.checkpoint_every" ? last + " [s]" : last;
+  return key == "gradients.clip" ? last + " [σ]" : last;
 }
 
 }  // namespace

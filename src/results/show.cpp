@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -12,6 +13,8 @@
 namespace qsweep {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Quantity {
   const char* dataset;
@@ -161,7 +164,7 @@ std::string title(const Survey& seen, const Points& points, const std::string& n
   const auto diverged =
       static_cast<std::size_t>(std::count_if(seen.runs.begin(), seen.runs.end(), [](const RunSummary& r) { return r.diverged; }));
   std::string text = seen.experiment.empty() ? name : seen.experiment;
-  const auto expected = seen.is_folder && !seen.runs.empty() ? expected_runs(seen.settings) : std::nullopt;
+  const auto expected = seen.is_folder && !seen.settings.empty() ? expected_runs(seen.settings) : std::nullopt;
   std::size_t others = 0;
   if (expected && expected->exact)
     others = static_cast<std::size_t>(
@@ -178,10 +181,39 @@ std::string title(const Survey& seen, const Points& points, const std::string& n
   return text;
 }
 
+std::string since(fs::file_time_type then) {
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(fs::file_time_type::clock::now() - then).count();
+  return minutes < 1 ? "now" : minutes < 120 ? fmt::format("{} min ago", minutes) : minutes < 48 * 60 ? fmt::format("{} h ago", minutes / 60) : fmt::format("{} days ago", minutes / 1440);
+}
+
+/// What the last checkpoints of unfinished runs tell.
+void show_saved(const Survey& seen, Page& page) {
+  Runs rows;
+  Column id{"", {}, true, 1}, t{"t", {}, false, 0}, when{"saved", {}, true, 3};
+  std::vector<Sample> losses;
+  for (const RunSummary& run : seen.saved) {
+    rows.push_back(&run);
+    id.cells.push_back(run.id);
+    const std::string limit = run.setting("run.iterations");
+    t.cells.push_back(fmt::format("{}{}", run.iterations.value_or(0), limit == "0" || limit == "-" ? "" : "/" + limit));
+    std::error_code gone;
+    when.cells.push_back(since(fs::last_write_time(run.file, gone)));
+    losses.push_back(sample_of(collect_values({&run}, "final/average_loss")));
+  }
+  Table table;
+  table.columns.push_back(std::move(id));
+  for (Column& axis : axis_columns(seen.axes, rows)) axis.rank = std::max(axis.rank, 2), table.columns.push_back(std::move(axis));
+  table.columns.push_back(std::move(t));
+  if (std::ranges::any_of(losses, [](const Sample& s) { return s.count > 0; })) table.columns.push_back({in_unit(seen, "average loss", "final/average_loss"), sample_cells(losses), false, 2});
+  table.columns.push_back(std::move(when));
+  page.table(std::move(table));
+}
+
 void show_folder_notes(const Survey& seen, Page& page) {
   if (!seen.in_progress.empty()) page.paragraph(fmt::format("in progress: {}", some(seen.in_progress)));
   if (!seen.abandoned.empty())
     page.paragraph(fmt::format("stopped before the end (the same command goes on): {}", some(seen.abandoned)));
+  if (!seen.saved.empty()) show_saved(seen, page);
   for (const FileLeftOut& file : seen.left_out) page.paragraph(fmt::format("left out {}: {}", file.file, file.reason));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/errors.h"
 #include "config/text.h"
+#include "results/checkpoint.h"
 #include "results/file.h"
 
 namespace qsweep {
@@ -96,7 +97,7 @@ void join(std::vector<std::string>& axes, const std::vector<std::string>& more) 
 Survey survey_file(const fs::path& path) {
   const Reader file = open_results(path);
   const Results header = read_header(file);
-  Survey seen{header.experiment, header.settings, header.axes, {}, {}, false, {}, {}, {}};
+  Survey seen{header.experiment, header.settings, header.axes, {}, {}, false, {}, {}, {}, {}};
   for (const Reader::Entry& entry : file.entries("/runs")) {
     if (!entry.is_group) throw DataError(path.string() + ": /runs/" + entry.name + ": is a dataset, where a run is wanted");
     seen.runs.push_back(summarize(file, path, entry.name, seen.units));
@@ -120,6 +121,7 @@ bool is_held(const fs::path& lock) {
 struct Listing {
   std::vector<fs::path> run_files;  ///< newest first
   std::vector<fs::path> locks;
+  std::set<std::string> checkpoints;  ///< ids of runs that have some
 };
 
 Listing list(const fs::path& folder) {
@@ -133,6 +135,7 @@ Listing list(const fs::path& folder) {
     // A second dot marks what belongs to a run in progress. A file may vanish between listing and looking at it.
     if (path.extension() == ".h5" && path.stem().extension().empty()) files.emplace_back(fs::last_write_time(path, error), path);
     if (path.extension() == ".lock") listing.locks.push_back(path);
+    if (const auto checkpoint = checkpoint_name(path)) listing.checkpoints.insert(checkpoint->id);
   }
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
@@ -156,6 +159,20 @@ std::string add_run_file(const fs::path& path, Survey& seen) {
   return "";
 }
 
+/// Adds what the newest checkpoint tells that can be read. It may be replaced by a newer one meanwhile.
+void add_saved(const fs::path& folder, const std::string& id, Survey& seen) {
+  for (const Checkpoints::File& checkpoint : Checkpoints(folder, id).newest_first()) try {
+      const Reader file = open_results(checkpoint.path);
+      const Results header = read_header(file);
+      if (!seen.experiment.empty() && header.experiment != seen.experiment) return;
+      seen.saved.push_back(summarize(file, checkpoint.path, id, seen.units));
+      if (seen.experiment.empty()) seen.experiment = header.experiment, seen.settings = header.settings;
+      join(seen.axes, header.axes);
+      return;
+    } catch (const DataError&) {
+    }
+}
+
 Survey survey_folder(const fs::path& folder) {
   const Listing listing = list(folder);
   Survey seen;
@@ -175,14 +192,15 @@ Survey survey_folder(const fs::path& folder) {
       seen.left_out.push_back({path.filename().string(), reason});
   }
   std::sort(seen.runs.begin(), seen.runs.end(), [](const RunSummary& a, const RunSummary& b) { return a.id < b.id; });
-  for (const fs::path& lock : listing.locks) {
-    const std::string id = lock.stem().string();
-    if (is_held(lock))
-      seen.in_progress.push_back(id);
-    else if (!finished.contains(id))
-      seen.abandoned.push_back(id);
+  std::set<std::string> unfinished = listing.checkpoints;
+  for (const fs::path& lock : listing.locks) unfinished.insert(lock.stem().string());
+  for (const std::string& id : unfinished) {
+    const bool held = is_held(folder / (id + ".lock"));
+    if (!held && finished.contains(id)) continue;
+    (held ? seen.in_progress : seen.abandoned).push_back(id);
+    add_saved(folder, id, seen);
   }
-  if (seen.runs.empty() && seen.in_progress.empty())
+  if (seen.runs.empty() && seen.in_progress.empty() && seen.saved.empty())
     throw DataError(folder.string() + ": holds no finished run" +
                     (seen.left_out.empty() ? "" : " (left out " + seen.left_out[0].file + ": " + seen.left_out[0].reason + ")") +
                     ": run the experiment, or name its folder DIR/NAME or a results file");

@@ -38,7 +38,8 @@ struct Survey {
 
   bool is_folder = false;
   std::vector<std::string> in_progress;  ///< ids whose lock is held by a process at work
-  std::vector<std::string> abandoned;    ///< ids with a lock that nobody holds and without results
+  std::vector<std::string> abandoned;    ///< ids with a lock that nobody holds, or a checkpoint, and without results
+  std::vector<RunSummary> saved;         ///< of both, as their last checkpoint tells, where there is one
   std::vector<FileLeftOut> left_out;     ///< run files that are damaged, or of another experiment
 };
 

@@ -1,7 +1,6 @@
 #include "results/writer.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -204,22 +203,6 @@ void Writer::finish() {
   if (std::rename(state.temporary.c_str(), state.file.c_str()) != 0) fail_to_write(state.file, errno);
   state.temporary.clear();
   if (const int error = synchronize_folder(folder_of(state.file))) fail_to_write(state.file, error);
-}
-
-std::size_t remove_stale_temporaries(const std::filesystem::path& folder) {
-  const std::string mark = temporary_mark();
-  std::size_t removed = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    const std::size_t at = name.rfind(mark);
-    if (at == std::string::npos) continue;
-    const std::string digits = name.substr(at + mark.size());
-    if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string::npos) continue;
-    const bool dead = kill(static_cast<pid_t>(std::stol(digits)), 0) != 0 && errno == ESRCH;
-    if (dead && unlink(entry.path().c_str()) == 0) ++removed;
-  }
-  return removed;
 }
 
 }  // namespace qsweep

@@ -30,7 +30,4 @@ class Writer {
   std::unique_ptr<State> state_;
 };
 
-/// Removes temporaries in a folder that processes of this host left when they died; returns how many.
-std::size_t remove_stale_temporaries(const std::filesystem::path& folder);
-
 }  // namespace qsweep

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <tuple>
 
 #include "base/cpu.h"
 #include "base/errors.h"
@@ -20,6 +21,32 @@ void check_ranks_agree(const Team& world) {
   world.broadcast(roots);
   throw ConfigError(fmt::format("the ranks differ in what decides last bits of results (rank 0: {}): use nodes of one kind, or pin the kernels on all "
                                 "with mpirun -x OPENBLAS_CORETYPE=Haswell -x QSWEEP_SIMD=avx2", roots));
+}
+
+Attributes kernels_here() {
+  return {{"blas_kernel", blas_kernel()}, {"onednn_isa", onednn_isa()}, {"cpu", cpu_model()}, {"libraries", blas_version() + ", " + onednn_version()}, {"commit", build().commit}};
+}
+
+std::string require_same_kernels(const std::string& file, const Attributes& theirs) {
+  const Attributes here = kernels_here();
+  const auto text = [](const Attributes& from, const char* name) {
+    const auto found = from.find(name);
+    const std::string* value = found == from.end() ? nullptr : std::get_if<std::string>(&found->second);
+    return value == nullptr ? "unknown" : *value;
+  };
+  const auto differs = [&](const char* name) { return text(theirs, name) != text(here, name); };
+  std::string pins, difference;
+  for (const auto& [name, what, variable] : {std::tuple("blas_kernel", "OpenBLAS's kernel", "OPENBLAS_CORETYPE"), std::tuple("onednn_isa", "oneDNN's", "DNNL_MAX_CPU_ISA")}) {
+    if (!differs(name)) continue;
+    pins += fmt::format(" {}={}", variable, text(theirs, name));
+    difference += fmt::format("{}{} {} (here {})", difference.empty() ? "" : ", ", what, text(theirs, name), text(here, name));
+  }
+  if (!pins.empty())
+    throw DataError(fmt::format("{}: was computed with {}, so last bits would differ: go on with `env{} …`, where the CPU has it (mpirun on several nodes: -x for each); "
+                                "or delete the checkpoints of this run, and it begins anew", file, difference, pins));
+  for (const char* name : {"cpu", "libraries", "commit"})
+    if (differs(name)) difference += fmt::format("{}{} {} (here {})", difference.empty() ? "" : ", ", name, text(theirs, name), text(here, name));
+  return difference;
 }
 
 Attributes provenance_of(const Team& world, const Team& team, const std::vector<std::string>& command_line, std::chrono::system_clock::time_point start) {

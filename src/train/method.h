@@ -12,6 +12,7 @@
 #include "results/record.h"
 #include "train/cost.h"
 #include "train/feed.h"
+#include "train/saving.h"
 
 /// What experiment.method names: one table, from the method to what trains one run of it. The sweep and the plan know this table, not
 /// the methods. A new method is one file, one row here, and its name in the key's row (config/keys.cpp).
@@ -37,12 +38,13 @@ struct Task {
   DataStore& data;                                ///< holds the data sets that the settings name
   std::optional<InitialWeights> initial = {};     ///< of model.initial or of the reference; none: drawn
   std::function<void(const Progress&)> watch = {};
+  Saving saving = {};                             ///< where to begin, and when to save on the way (train/saving.h, train/archive.h)
 };
 
 struct Method {
   std::string name;
   /// Trains to the end. Returns on the team's root everything there is to store but the id and the provenance, elsewhere an empty
-  /// record. Collective.
+  /// record. Collective. Interrupted on every rank if task.saving asked to stop before the end, and the state was saved.
   std::function<Record(const Task&)> train;
   /// What that will take, if a rank carries so many parts of the run.
   std::function<Cost(const Settings&, std::size_t parts_per_rank, const Speed&)> estimate;

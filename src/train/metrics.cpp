@@ -136,6 +136,28 @@ void Metrics::write_histograms(Record& record) const {
   record.datasets.push_back({"curves/gradient_sigma", "loss", "standard deviation of the gradient's elements, mean over workers", {points, layers}, histogram_sigma_, {{"layers", layers_}}});
 }
 
+void Metrics::state(Archive& archive) {
+  archive.shared("loss_sum", loss_sum_);
+  archive.shared("full_precision_sum", full_precision_sum_);
+  archive.shared("average_loss", average_loss_);
+  archive.shared("average_full_precision_loss", average_full_precision_loss_);
+  archive.shared("best_average_loss", best_);
+  archive.shared("best_iteration", best_iteration_);
+  curves_.state(archive);
+  archive.of_root("evaluations/iteration", evaluation_iterations_);
+  archive.of_root("evaluations/test_loss", test_loss_);
+  archive.of_root("evaluations/test_accuracy", test_accuracy_);
+  archive.of_root("evaluations/train_loss", train_loss_);
+  archive.of_root("evaluations/train_accuracy", train_accuracy_);
+  archive.of_root("evaluations/averaged_test_accuracy", averaged_test_accuracy_);
+  archive.of_root("histograms/iteration", histogram_iterations_);
+  archive.of_root("histograms/counts", histogram_counts_);
+  archive.of_root("histograms/sigma", histogram_sigma_);
+  if (!regret_) return;
+  for (const auto& [name, values] : regret_->state()) archive.of_root(name, values);
+  for (const char* bound : {"printed", "u2", "u3"}) archive.of_root(std::string("theory/defined/") + bound, bounds_defined_[bound]);
+}
+
 void Metrics::write(Record& record, const std::optional<std::vector<double>>& hindsight_losses) const {
   const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) {
     record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}});

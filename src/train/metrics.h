@@ -52,6 +52,8 @@ class Metrics {
   /// The point of the bounds that belongs to the last recorded iteration.
   void record_bounds();
 
+  void state(Archive& archive);
+
   const Recorder& curves() const { return curves_; }
   const RoundMeans& means() const { return means_; }
   /// hindsight_losses: Σ_{s≤t} f_s(u) at each recorded t, if the comparator became known only now.

@@ -66,6 +66,11 @@ void ProgressBoard::run_done(double run_cost) {
   tell();
 }
 
+void ProgressBoard::note(const std::string& text) const {
+  fmt::print(stderr, "{}{}\n", terminal_ ? "\r\033[K" : "", text);
+  std::fflush(stderr);
+}
+
 void ProgressBoard::tell() {
   told_ = Clock::now();
   if (!shows_) return send();

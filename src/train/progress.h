@@ -20,6 +20,8 @@ class ProgressBoard {
   void run_done(double run_cost);
   /// Called by a root that has nothing to do for a moment: the others are heard and shown meanwhile.
   void idle();
+  /// A line that stays, above the live one.
+  void note(const std::string& text) const;
   /// The team has nothing left; world rank 0 then waits for the other teams and keeps showing them.
   void finish();
 

@@ -37,6 +37,16 @@ void Recorder::thin() {
   iterations_ = std::move(iterations);
 }
 
+void Recorder::state(Archive& archive) {
+  archive.shared("curves/interval", interval_);
+  archive.shared("curves/iteration", iterations_);
+  archive.of_root("curves/names", order_);
+  for (const std::string& curve : order_) {
+    archive.of_root("curves/" + curve, curves_[curve]);
+    columns_[curve] = iterations_.empty() ? 1 : curves_[curve].size() / iterations_.size();
+  }
+}
+
 std::vector<std::string> Recorder::curves() const { return order_; }
 
 void Recorder::write(const std::string& group, const std::vector<std::string>& which, Record& record) const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "results/record.h"
+#include "train/archive.h"
 
 /// Which iterations become points of the curves, and the points themselves.
 ///   interval given: t = 1, 1 + interval, …;  auto: the smallest interval that gives at most 2,000 points; if T is not known
@@ -33,6 +34,7 @@ class Recorder {
   void write(const std::string& group, const std::vector<std::string>& which, Record& record) const;
   void write_index(const std::string& path, Record& record) const;
   std::vector<std::string> curves() const;
+  void state(Archive& archive);
 
  private:
   struct Label {

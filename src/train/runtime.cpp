@@ -2,10 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 
 namespace qsweep {
+namespace {
+
+std::size_t slowest_rank(const Runtime& runtime) {
+  const auto busy = [&](std::size_t p) {
+    const double* row = &runtime.rows[p * Runtime::columns];
+    return row[static_cast<std::size_t>(Phase::compute)] + row[static_cast<std::size_t>(Phase::quantize)];
+  };
+  std::size_t slowest = 0;
+  for (std::size_t p = 1; p < runtime.rows.size() / Runtime::columns; ++p)
+    if (busy(p) > busy(slowest)) slowest = p;
+  return slowest;
+}
+
+}  // namespace
 
 Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic) {
   std::array<double, Runtime::columns> mine{};
@@ -18,13 +33,19 @@ Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& 
   return all;
 }
 
+Runtime dealt_out(const Runtime& before, std::size_t ranks) {
+  Runtime now{std::vector<double>(ranks * Runtime::columns)};
+  const std::size_t rows = before.rows.size() / Runtime::columns, slowest = rows == 0 ? 0 : slowest_rank(before) * Runtime::columns;
+  for (std::size_t p = 0; p < ranks && rows != 0; ++p) std::copy_n(&before.rows[slowest], phases, &now.rows[p * Runtime::columns]);
+  for (std::size_t p = 0; p < rows; ++p)
+    for (std::size_t i = phases; i < Runtime::columns; ++i) now.rows[p % ranks * Runtime::columns + i] += before.rows[p * Runtime::columns + i];
+  return now;
+}
+
 void describe(const Runtime& runtime, double samples, Record& record) {
   const std::size_t ranks = runtime.rows.size() / Runtime::columns;
   const auto of = [&](std::size_t p, std::size_t column) { return runtime.rows[p * Runtime::columns + column]; };
-  const auto busy = [&](std::size_t p) { return of(p, static_cast<std::size_t>(Phase::compute)) + of(p, static_cast<std::size_t>(Phase::quantize)); };
-  std::size_t slowest = 0;
-  for (std::size_t p = 1; p < ranks; ++p)
-    if (busy(p) > busy(slowest)) slowest = p;
+  const std::size_t slowest = slowest_rank(runtime);
   const auto scalar = [&](const std::string& path, const std::string& unit, const std::string& label, double value) { record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}}); };
   double total = 0, training = 0;
   for (std::size_t i = 0; i < phases; ++i) {

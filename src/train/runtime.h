@@ -16,6 +16,10 @@ struct Runtime {
 /// Of all ranks, on every rank. Collective.
 Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic);
 
+/// What was taken before an interruption, perhaps by another number of ranks, as rows of `ranks`: times go on from those of the rank that
+/// had computed longest, what had been sent is dealt out, so that its sum stays true.
+Runtime dealt_out(const Runtime& before, std::size_t ranks);
+
 /// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
 void describe(const Runtime& runtime, double samples, Record& record);
 

@@ -11,20 +11,24 @@
 
 #include "base/errors.h"
 #include "config/keys.h"
+#include "results/checkpoint.h"
 #include "results/file.h"
 #include "results/provenance.h"
 #include "train/adopt.h"
+#include "train/archive.h"
 #include "train/claim.h"
 #include "train/cost.h"
 #include "train/environment.h"
+#include "train/leftovers.h"
 #include "train/method.h"
 #include "train/progress.h"
+#include "train/stop.h"
 
 namespace qsweep {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::uint64_t nothing_left = UINT64_MAX, wait_a_moment = UINT64_MAX - 1;
+constexpr std::uint64_t nothing_left = UINT64_MAX, wait_a_moment = UINT64_MAX - 1, stop_now = UINT64_MAX - 2;
 
 /// Which file stands under a name; none: no file. A new one written there differs in its inode, whatever the clocks say.
 struct FileVersion {
@@ -48,18 +52,17 @@ class TeamSweep {
   TeamSweep(const Grid& grid, const SweepOptions& options, const fs::path& folder, const Team& world, const Team& team, DataStore& data, std::vector<std::uint32_t> order,
             const std::vector<double>& costs, const Outdated& outdated, ProgressBoard& board, const Results& header)
       : grid_(grid), options_(options), folder_(folder), world_(world), team_(team), data_(data), order_(std::move(order)), costs_(costs), outdated_(outdated), board_(board),
-        header_(header), done_(grid.runs().size(), false) {}
+        header_(header), stop_(options.time_limit), done_(grid.runs().size(), false) {}
 
   void work() {
-    for (;;) {
+    while (!interrupted_) {
       std::uint64_t run = nothing_left;
       team_.on_root([&] { run = claim(); });
       run = team_.broadcast(run);
       if (run == nothing_left) return;
-      if (run != wait_a_moment) {
-        train(static_cast<std::uint32_t>(run));
-        continue;
-      }
+      if (run == stop_now) interrupted_ = true;
+      else if (run != wait_a_moment) train(static_cast<std::uint32_t>(run));
+      if (run != wait_a_moment) continue;
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       if (team_.is_root()) board_.idle();
     }
@@ -67,6 +70,8 @@ class TeamSweep {
   std::size_t trained() const { return trained_; }  ///< on the team's root
   const std::vector<std::string>& diverged() const { return diverged_; }
   std::size_t without_reference() const { return without_reference_; }
+  bool interrupted() const { return interrupted_; }  ///< on every rank
+  const StopRequest& stop() const { return stop_; }
 
  private:
   fs::path file_of(const RunPlan& run) const { return folder_ / (run.id + ".h5"); }
@@ -82,6 +87,7 @@ class TeamSweep {
         done_[i] = true;
         continue;
       }
+      if (stop_.made()) return stop_now;  // something is left to do, and it is not begun
       auto claim = std::make_unique<Claim>(folder_ / (run.id + ".lock"));
       if (!claim->held()) {  // in somebody else's hands
         busy = true;
@@ -96,6 +102,7 @@ class TeamSweep {
       return i;
     }
     // A lock may be held for a moment only, by a process that looks for leftovers or that has just failed.
+    if (waiting && stop_.made()) return stop_now;
     if (waiting || (busy && !std::exchange(looked_twice_, true))) return wait_a_moment;
     return nothing_left;
   }
@@ -132,24 +139,76 @@ class TeamSweep {
     const RunPlan& run = grid_.runs()[i];
     const Settings settings = grid_.settings(run);
     const auto started = std::chrono::system_clock::now();
+    const Checkpoints checkpoints(folder_, run.id);
+    const auto complete = [&](Record& record) {  // by what the run does not know of itself
+      record.id = run.id;
+      record.groups["provenance"] = provenance_of(world_, team_, options_.command_line, started);
+      Results results = header_;
+      results.runs.push_back(std::move(record));
+      return results;
+    };
     Task task{settings, team_, data_};
     team_.all_or_none([&] { task.initial = initial_weights(run, settings); });
     task.watch = [&](const Progress& p) {
       if (team_.is_root()) board_.update(p.iteration, p.iterations, p.average_loss, costs_[i]);
     };
-    Record record = method_of(settings).train(task);
+    const std::optional<Record> checkpoint = newest_checkpoint(checkpoints, i, task);
+    if (checkpoint) task.saving.resume = &*checkpoint;
+    auto saved = std::chrono::steady_clock::now();
+    task.saving.wish = [&] {
+      if (stop_.made()) return Wish::save_and_stop;
+      const double every = settings.run.checkpoint_every, since = std::chrono::duration<double>(std::chrono::steady_clock::now() - saved).count();
+      return every > 0 && since >= every ? Wish::save : Wish::go_on;
+    };
+    task.saving.save = [&](Record record) {
+      team_.on_root([&] {
+        record.groups[Archive::group] = kernels_here();
+        record.groups[Archive::group]["version"] = checkpoint_version;
+        checkpoints.write(complete(record));
+      });
+      saved = std::chrono::steady_clock::now();
+    };
+    Record record;
+    try {
+      record = method_of(settings).train(task);
+    } catch (const Interrupted& stopped) {
+      if (team_.is_root()) board_.note(fmt::format("{}: {}", run.id, stopped.what()));
+      interrupted_ = true;
+      return;
+    }
     team_.on_root([&] {
-      record.id = run.id;
-      for (const auto& [key, value] : settings.point) record.attributes[key] = value;
-      record.groups["provenance"] = provenance_of(world_, team_, options_.command_line, started);
       if (std::get<std::string>(record.attributes["status"]) == "diverged") diverged_.push_back(run.id);
-      Results results = header_;
-      results.runs.push_back(std::move(record));
-      write_results(file_of(run), results);
+      write_results(file_of(run), complete(record));
+      checkpoints.remove();
       done_[i] = true;
       ++trained_;
       board_.run_done(costs_[i]);
     });
+  }
+
+  /// Where the run goes on, if it was begun before: on every rank or on none, the content on the root. Collective.
+  std::optional<Record> newest_checkpoint(const Checkpoints& checkpoints, std::uint32_t i, Task& task) const {
+    const std::string& id = grid_.runs()[i].id;
+    std::optional<Record> found;
+    team_.on_root([&] {
+      for (const Checkpoints::File& file : checkpoints.newest_first()) {
+        try {
+          found = checkpoints.read(file);
+        } catch (const DataError& damaged) {
+          board_.note(fmt::format("warning: {}; passed over", damaged.what()));
+          continue;
+        }
+        Checkpoints::require_version(file, *found);
+        const std::string differs = require_same_kernels(file.path.string(), found->groups[Archive::group]);
+        if (!differs.empty()) board_.note(fmt::format("warning: {}: last bits may differ from those of an uninterrupted run: {}", id, differs));
+        const std::uint64_t limit = estimate(task.settings, 1).iterations;
+        task.saving.origin = file.path.string();
+        board_.note(fmt::format("{}: goes on after t = {}{}", id, file.iteration, limit == 0 ? "" : fmt::format("/{}", limit)));
+        return;
+      }
+    });
+    if (team_.broadcast(std::uint64_t{found ? 1U : 0U}) == 1 && !found) found.emplace();
+    return found;
   }
 
   const Grid& grid_;
@@ -163,6 +222,8 @@ class TeamSweep {
   const Outdated& outdated_;
   ProgressBoard& board_;
   const Results& header_;
+  StopRequest stop_;
+  bool interrupted_ = false;
   std::vector<bool> done_;
   bool looked_twice_ = false;
   std::unique_ptr<Claim> claim_;  ///< of the run that claim() returned; on the team's root
@@ -175,22 +236,6 @@ void make_folder(const fs::path& folder) {
   fs::create_directories(folder, failed);
   if (failed) throw DataError(fmt::format("{}: cannot be made ({}): choose another folder with --out", folder.string(), failed.message()));
   if (::access(folder.c_str(), W_OK) != 0) throw DataError(fmt::format("{}: cannot be written: choose another folder with --out", folder.string()));
-}
-
-/// Half-written results and locks of processes that were killed: a run whose lock is free is in nobody's hands.
-void remove_leftovers(const fs::path& folder) {
-  std::vector<fs::path> temporaries, locks;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename().string().find(".h5.tmp-") != std::string::npos) temporaries.push_back(entry.path());
-    if (entry.path().extension() == ".lock") locks.push_back(entry.path());
-  }
-  for (const fs::path& file : temporaries) {
-    const std::string name = file.filename().string();
-    const Claim claim(folder / (name.substr(0, name.find(".h5.tmp-")) + ".lock"));
-    std::error_code gone;
-    if (claim.held()) fs::remove(file, gone);
-  }
-  for (const fs::path& lock : locks) const Claim removed_if_free(lock);
 }
 
 /// Says how many runs are there already, and if another version of the program made them. DataError for a file that is not ours.
@@ -215,7 +260,7 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
 
 /// What was done, what was not and why, and what to do next.
 void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, const Team& world, std::size_t to_do,
-                std::chrono::steady_clock::time_point start) {
+                std::chrono::steady_clock::time_point start, bool interrupted) {
   std::vector<std::uint64_t> counts = {sweep.diverged().size(), sweep.trained()};
   world.sum(counts);
   std::vector<double> without_reference = {static_cast<double>(sweep.without_reference())};  // every team finds the same
@@ -226,8 +271,19 @@ void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std:
   fmt::print("{} of {} runs done in {}; results in {}\n", counts[1], to_do, duration_text(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()), folder.string());
   if (counts[0] > 0) fmt::print("{} diverged (marked in `qsweep show`)\n", counts[0]);
   if (left_out > 0) fmt::print("{} were left out: the reference they start from diverged\n", left_out);
-  if (elsewhere > 0) fmt::print("another process has {} of the runs in hand; the same command later does what it leaves\n", elsewhere);
-  fmt::print("next: qsweep show {0}\n      qsweep collect {0}\n", folder.string());
+  if (interrupted) fmt::print("{} are left\n", elsewhere);
+  else if (elsewhere > 0) fmt::print("another process has {} of the runs in hand; the same command later does what it leaves\n", elsewhere);
+  std::fflush(stdout);
+  if (!interrupted) fmt::print("next: qsweep show {0}\n      qsweep collect {0}\n", folder.string());
+}
+
+/// Of the ranks that were asked to stop, what the first of them was asked by: a signal may have reached some only.
+std::string reason_everywhere(const StopRequest& stop, const Team& world) {
+  std::string reason = stop.reason();
+  double asked = reason.empty() ? -1 : world.ranks() - world.rank();
+  world.max(std::span(&asked, 1));
+  world.broadcast(reason, world.ranks() - static_cast<int>(asked));
+  return reason;
 }
 
 std::vector<Settings> settings_by_data(const Grid& grid, const std::vector<std::uint32_t>& order) {
@@ -274,7 +330,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   const std::vector<std::uint32_t> order = claim_order(grid, options.shard, options.shards);
   world.on_root([&] {
     make_folder(folder);
-    remove_leftovers(folder);
+    remove_leftovers(folder, options.rerun);
     const std::size_t adopted = options.rerun ? 0 : adopt_references(grid, order, folder, {grid.name(), grid.effective_text(), grid.axes(), {}});
     if (adopted > 0) fmt::print("{} references are complete in other experiments of {} and were copied\n", adopted, options.out.string());
     report_finished(grid, order, folder, options.rerun);
@@ -316,7 +372,10 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.all_or_none([&] {
     if (failure) std::rethrow_exception(failure);
   });
-  report_end(sweep, grid, order, folder, world, to_do, watch);
+  std::uint64_t interrupted = sweep.interrupted() ? 1 : 0;
+  world.sum(std::span(&interrupted, 1));
+  report_end(sweep, grid, order, folder, world, to_do, watch, interrupted != 0);
+  if (interrupted != 0) throw Interrupted(fmt::format("stopped by {} after saving: the same command goes on", reason_everywhere(sweep.stop(), world)));
 }
 
 }  // namespace qsweep

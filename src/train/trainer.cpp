@@ -36,7 +36,7 @@ std::uint64_t iteration_limit(const Settings& s) {
   return limit;
 }
 
-Record train_distributed(const Task& task) { return Trainer(task.settings, task.team, task.data, task.initial, task.settings.model.initial).run(task.watch); }
+Record train_distributed(const Task& task) { return Trainer(task.settings, task.team, task.data, task.initial, task.settings.model.initial).run(task.watch, task.saving); }
 
 Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin)
     : settings_(settings), team_(team), data_(data), block_(workers_of(team.rank(), team.ranks(), settings.workers.count)), model_(make_model(settings_)),
@@ -97,13 +97,15 @@ std::span<const float> Trainer::whole(std::span<const float> mine, std::vector<f
   return team_.is_root() ? std::span<const float>(room) : mine;
 }
 
-Record Trainer::run(const std::function<void(const Progress&)>& watch) {
+Record Trainer::run(const std::function<void(const Progress&)>& watch, const Saving& saving) {
+  if (saving.resume != nullptr) resume(saving);
   if (compression_) begin_compression();
   if (settings_.method == "direct_compression") {
     evaluate(0, true);
     return finish(0, false);
   }
-  for (std::uint64_t t = 1;; ++t) {
+  for (std::uint64_t t = done_ + 1;; ++t) {
+    if (saving.wish) workers_.set_wish(saving.wish());
     workers_.compute(quantized_.values(), full_precision_weights(), t);  // ∇f_t^(n)(Q_w(w_t))
     share_reports();
     count_loss(t);
@@ -126,7 +128,10 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch) {
     }
     evaluate(t, last);
     if (watch) watch({t, iterations_, metrics_.average_loss()});
+    done_ = t;
     if (last) return finish(t, false);
+    if (wish_ != Wish::go_on && !compression_) save(saving);  // the state of the C and M steps is not listed yet
+    if (wish_ == Wish::save_and_stop) throw Interrupted(fmt::format("stopped after t = {}{}", t, compression_ ? ", not saved: this method begins anew" : ""));
   }
 }
 
@@ -151,6 +156,9 @@ void Trainer::share_reports() {
   const std::size_t size = workers_.report_size();
   gather_from_workers(workers_.reports(), size, reports_);
   const std::size_t tensors = size - Report::items;
+  double wish = 0;
+  for (std::size_t n = 0; n < settings_.workers.count; ++n) wish = std::max(wish, reports_[n * size + Report::wish]);
+  wish_ = static_cast<Wish>(wish);
   for (std::size_t n = 0; n < settings_.workers.count; ++n)
     for (std::size_t l = 0; l < tensors; ++l) scales_[n * tensors + l] = static_cast<float>(reports_[n * size + Report::items + l]);
 }

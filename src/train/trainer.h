@@ -8,11 +8,14 @@
 #include "exchange/exchange.h"
 #include "optimize/optimizer.h"
 #include "quantize/quantized_weights.h"
+#include "train/archive.h"
 #include "train/compression_report.h"
 #include "train/feed.h"
 #include "train/make_model.h"
 #include "train/method.h"
 #include "train/metrics.h"
+#include "train/runtime.h"
+#include "train/saving.h"
 #include "train/worker.h"
 
 /// One run of distributed training on a team of ranks: the governing line, iteration after iteration. With the methods that compress
@@ -26,7 +29,8 @@ class Trainer {
   Trainer(const Settings& settings, const Team& team, DataStore& data, const std::optional<InitialWeights>& initial, const std::string& origin);
 
   /// Trains to the end. Returns on the team's root everything there is to store, elsewhere an empty record. Collective.
-  Record run(const std::function<void(const Progress&)>& watch = {});
+  /// Interrupted on every rank if `saving` asked to stop before the end, and the state was saved.
+  Record run(const std::function<void(const Progress&)>& watch = {}, const Saving& saving = {});
 
  private:
   void load(const InitialWeights& initial, const std::string& origin, std::span<float> whole);
@@ -60,6 +64,14 @@ class Trainer {
   void measure_compression(double mu, Lagrangian lagrangian);
   std::vector<float> statistics_of(std::span<const float> weights);
   void describe_compression(Record& record);
+  void describe(Record& record, const char* status, std::uint64_t t) const;
+  void describe_state(Record& record, std::span<const float> state) const;
+  void describe_problem(Record& record) const;
+  void describe_execution(const Runtime& runtime, std::uint64_t t, Record& record) const;
+  Runtime execution() const;
+  void state(Archive& archive);
+  void resume(const Saving& saving);
+  void save(const Saving& saving);
 
   Settings settings_;
   const Team& team_;
@@ -91,6 +103,10 @@ class Trainer {
     Stopwatch::Clock::time_point since = {};
   };
   std::optional<Compressing> compression_;  ///< with the methods that compress
+  std::uint64_t done_ = 0;              ///< iterations
+  std::uint64_t interruptions_ = 0;
+  Wish wish_ = Wish::go_on;             ///< the strongest of all ranks, in this iteration
+  Runtime before_;                      ///< what was taken before the last interruption, by rank
   std::vector<float> initial_;          ///< w_1, linear model only: stored under problem/
 };
 

@@ -94,31 +94,55 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
     comparator = std::move(replay.weights);
   }
   watch_.enter(Phase::output);
-  const Runtime runtime = gather_runtime(team_, watch_, exchange_->traffic());
+  const Runtime runtime = execution();
   const std::vector<float> state = compression_ ? compression_->state : mean_state();
   Record record;
   if (!team_.is_root()) return record;
-  for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
-  record.attributes["status"] = diverged ? "diverged" : "complete";
-  record.attributes["iterations"] = static_cast<std::int64_t>(t);
-  if (settings_.activations.quantized()) record.attributes["activation_alpha"] = settings_.activations.alpha;
+  describe(record, diverged ? "diverged" : "complete", t);
   if (diverged) record.attributes["diverged_iteration"] = static_cast<std::int64_t>(t);
   metrics_.write(record, hindsight);
   for (const Tensor& tensor : model_->layout().tensors())
     record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, w.subspan(tensor.offset, tensor.size)));
-  for (const Tensor& tensor : model_->state_layout().tensors())
-    record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, std::span(state).subspan(tensor.offset, tensor.size)));
+  describe_state(record, state);
   if (compression_) describe_compression(record);
   if (!diverged) quantized_.describe(w, record);
-  if (const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get())) {
-    const auto truth = linear->true_weights();
-    record.datasets.push_back({"problem/w_star", "weight", "true weights", {truth.size()}, std::vector<double>(truth.begin(), truth.end())});
-    record.datasets.push_back({"problem/w_1", "weight", "initial weights", {initial_.size()}, std::vector<double>(initial_.begin(), initial_.end())});
-    if (hindsight) record.datasets.push_back({"problem/comparator", "weight", "best fixed weights in hindsight", {comparator.size()}, comparator});
-  }
-  describe(runtime, static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t), record);
-  if (const std::vector<std::string> algorithms = model_->algorithms(); !algorithms.empty()) record.groups["runtime"]["algorithms"] = algorithms;
+  describe_problem(record);
+  if (hindsight) record.datasets.push_back({"problem/comparator", "weight", "best fixed weights in hindsight", {comparator.size()}, comparator});
+  describe_execution(runtime, t, record);
   return record;
+}
+
+void Trainer::describe(Record& record, const char* status, std::uint64_t t) const {
+  for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
+  record.attributes["status"] = status;
+  record.attributes["iterations"] = static_cast<std::int64_t>(t);
+  if (settings_.activations.quantized()) record.attributes["activation_alpha"] = settings_.activations.alpha;
+  record.attributes["interruptions"] = static_cast<std::int64_t>(interruptions_);
+}
+
+void Trainer::describe_state(Record& record, std::span<const float> state) const {
+  for (const Tensor& tensor : model_->state_layout().tensors())
+    record.datasets.push_back(weights_dataset(tensor.name, tensor.shape, state.subspan(tensor.offset, tensor.size)));
+}
+
+void Trainer::describe_problem(Record& record) const {
+  const auto* linear = dynamic_cast<const LinearFeed*>(feed_.get());
+  if (linear == nullptr) return;
+  const auto truth = linear->true_weights();
+  record.datasets.push_back({"problem/w_star", "weight", "true weights", {truth.size()}, std::vector<double>(truth.begin(), truth.end())});
+  record.datasets.push_back({"problem/w_1", "weight", "initial weights", {initial_.size()}, std::vector<double>(initial_.begin(), initial_.end())});
+}
+
+/// What this run has taken, also before it was interrupted. Collective.
+Runtime Trainer::execution() const {
+  Runtime all = gather_runtime(team_, watch_, exchange_->traffic());
+  for (std::size_t i = 0; i < before_.rows.size(); ++i) all.rows[i] += before_.rows[i];
+  return all;
+}
+
+void Trainer::describe_execution(const Runtime& runtime, std::uint64_t t, Record& record) const {
+  qsweep::describe(runtime, static_cast<double>(settings_.workers.count * settings_.workers.batch) * static_cast<double>(t), record);
+  if (const std::vector<std::string> algorithms = model_->algorithms(); !algorithms.empty()) record.groups["runtime"]["algorithms"] = algorithms;
 }
 
 }  // namespace qsweep

@@ -26,6 +26,12 @@ void Workers::set_states(std::span<const float> state) {
   for (std::size_t i = 0; i < block_.count; ++i) states_.insert(states_.end(), state.begin(), state.end());
 }
 
+void Workers::state(Archive& archive) { archive.of_workers("batch_norm", states_, model_.state_layout().dimension(), settings_.workers.count); }
+
+void Workers::set_wish(Wish wish) {
+  for (std::size_t i = 0; i < block_.count; ++i) reports_[i * report_size() + Report::wish] = static_cast<double>(wish);
+}
+
 void Workers::compute(std::span<const float> quantized, std::span<const float> w, std::uint64_t iteration) {
   const Timed timed(watch_, Phase::compute);
   for (std::size_t i = 0; i < block_.count; ++i) {

@@ -5,14 +5,16 @@
 #include "exchange/exchange.h"
 #include "model/linear.h"
 #include "quantize/quantized_weights.h"
+#include "train/archive.h"
 #include "train/feed.h"
+#include "train/saving.h"
 
 /// The workers that one rank carries: their gradients at ŵ, and what each has to report.
 namespace qsweep {
 
 /// What every worker tells all others each iteration; the own scales of its tensors follow.
 struct Report {
-  enum Item : std::size_t { loss, full_precision_loss, comparator_loss, lipschitz, clip_error, items };
+  enum Item : std::size_t { loss, full_precision_loss, comparator_loss, lipschitz, clip_error, wish, items };
 };
 
 class Workers {
@@ -30,6 +32,8 @@ class Workers {
   /// Running statistics of batch norm, each worker's own [my workers, state]; they begin alike.
   std::span<const float> states() const { return states_; }
   void set_states(std::span<const float> state);
+  void state(Archive& archive);
+  void set_wish(Wish wish);  ///< of this rank: each of its workers tells it the others
   void measure_squared_norms();                                            ///< for fp gradients, where quantizing does not need them
 
  private:

@@ -401,6 +401,7 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"run.patience", "9"},
                                                                    {"run.seed", "9"},
                                                                    {"run.record_every", "9"},
+                                                                   {"run.checkpoint_every", "9"},
                                                                    {"run.evaluate_every", "9"},
                                                                    {"run.evaluate_train_every", "9"},
                                                                    {"theory.measure", "true"},
@@ -437,7 +438,7 @@ TEST(Keys, every_key_reaches_the_settings) {
         << ';' << s.optimizer.learning_rate << ';' << s.optimizer.decay << ';' << s.optimizer.momentum << ';' << s.optimizer.beta1
         << ';' << s.optimizer.beta2 << ';' << s.optimizer.epsilon << ';' << s.optimizer.weight_decay << ';'
         << s.optimizer.projection.value_or(-1) << ';' << s.optimizer.average.value_or(-1) << ';' << s.run.iterations << ';' << s.run.patience << ';' << s.run.seed << ';'
-        << s.run.epochs << ';' << s.run.record_every << ';' << s.run.evaluate_every.value_or(77) << ';'
+        << s.run.epochs << ';' << s.run.record_every << ';' << s.run.checkpoint_every << ';' << s.run.evaluate_every.value_or(77) << ';'
         << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight << ';';
     list(s.problem.target_values), list(s.problem.line);
     out << s.activations.ste << ';' << s.problem.rows << ';' << s.problem.samples << ';' << s.problem.starts << ';' << s.problem.target << ';' << s.problem.shared << ';' << s.problem.start << ';'

@@ -59,7 +59,7 @@ TEST_F(CollectTest, foreign_files_are_named_and_left_out) {
   write("h.h5", unfinished);
   write_bytes(runs / "i.h5", "text");
   write_bytes(runs / "j.h5", bytes_of(runs / "a.h5").substr(0, 3000));
-  write("k.checkpoint.h5", sample_results({"k"}));
+  write("k.checkpoint-7.h5", sample_results({"k"}));
   write_bytes(runs / "a.lock", "");
   write_bytes(runs / "l.h5.tmp-host-1", "half");
   const CollectReport report = collect(runs, Ids{"a", "b"}, output);

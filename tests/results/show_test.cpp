@@ -451,7 +451,7 @@ TEST_F(Show, FolderWithFilesThatDoNotBelong) {
   other.runs[0].attributes["optimizer.learning_rate"] = std::string("0.5");
   write_run(folder, other);
   write_bytes(folder / "damaged.h5", "not HDF5");
-  write_bytes(folder / "0123456789abcdef.checkpoint.h5", "not to be looked at");
+  write_bytes(folder / "0123456789abcdef.checkpoint-12.h5", "not to be looked at");
   Results renamed = runs[1];
   renamed.experiment = "stranger";
   renamed.runs[0].id = "0000000000000000";

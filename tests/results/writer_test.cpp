@@ -123,23 +123,5 @@ TEST_F(WriterTest, an_abandoned_file_leaves_no_trace) {
   EXPECT_TRUE(bytes_of(folder / "a.h5") == before);
 }
 
-TEST_F(WriterTest, temporaries_of_the_dead_are_removed) {
-  const pid_t child = fork();
-  if (child == 0) {  // dies while it writes
-    Writer writer(folder / "a.h5");
-    writer.attributes("/", {{"format", std::string("half")}});
-    _exit(0);
-  }
-  waitpid(child, nullptr, 0);
-  Writer living(folder / "b.h5");
-  write_bytes(folder / "c.h5.tmp-elsewhere-1", "of another host");
-  EXPECT_EQ(files(), 3U);
-  EXPECT_EQ(remove_stale_temporaries(folder), 1U);
-  EXPECT_EQ(files(), 2U);
-  living.finish();
-  EXPECT_TRUE(std::filesystem::exists(folder / "b.h5"));
-  EXPECT_EQ(remove_stale_temporaries(folder / "absent"), 0U);
-}
-
 }  // namespace
 }  // namespace qsweep
