@@ -31,6 +31,8 @@ test_packages=(
   "iproute2|emulates hosts with network namespaces|command -v ip"
   "xz-utils|makes .xz files for tests|command -v xz"
   "gzip|makes .gz files for tests|command -v gzip"
+  "slurm-wlm|a SLURM of this machine alone tests slurm/submit.sh|command -v slurmctld"
+  "munge|authentication of that SLURM|command -v munged"
 )
 
 say() { printf '%s\n' "$*"; }

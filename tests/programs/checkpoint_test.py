@@ -18,7 +18,7 @@ seed = 1, 2
 quantizer = lab, laq3
 [gradients]
 quantizer = sq2
-""").replace("dimension = 16", "dimension = 512").replace("batch = 8", "batch = 64\ncount = 3").replace("iterations = 50", "iterations = 6000")
+""").replace("dimension = 16", "dimension = 512").replace("batch = 8", "batch = 64\ncount = 3").replace("iterations = 50", "iterations = 3000")
 RUNS = 4
 
 
@@ -75,7 +75,7 @@ class Checkpoint(ProgramTest):
                 self.assertTrue(self.checkpoints(out), "nothing was saved")
                 self.assertFalse(glob.glob(self.path(out, "grid", "*.lock")))
                 again = self.qsweep("run", self.grid, "--out", out)
-                self.assertRegex(again.err, r"[0-9a-f]{16}: goes on after t = [1-9]\d*/6000")
+                self.assertRegex(again.err, r"[0-9a-f]{16}: goes on after t = [1-9]\d*/3000")
                 self.assert_whole(RUNS, out)
 
     def test_mpirun_that_is_terminated_saves_too(self):
@@ -103,7 +103,7 @@ class Checkpoint(ProgramTest):
             self.assertEqual(run["checkpoint/optimizer/second_moment/fc1/weight"].shape, (1, 512))
         shown = self.qsweep("show", self.path("results", "grid")).out
         self.assertIn("0 of 1 run finished", shown)
-        self.assertRegex(shown, rf"{t}/6000 +[\d.]+ +now")
+        self.assertRegex(shown, rf"{t}/3000 +[\d.]+ +now")
         self.qsweep("collect", self.path("results", "grid"), code=3)
         self.qsweep("run", self.grid)
         self.assertGreater(attributes(self.results("results", "grid")[0])["interruptions"], 0)
@@ -123,7 +123,7 @@ class Checkpoint(ProgramTest):
             outcome = self.stopped("--time-limit", "0.2")
             self.assertIn(f"warning: results/grid/{os.path.basename(newest)}: ", outcome.err)
             self.assertIn("; passed over", outcome.err)
-            self.assertRegex(outcome.err, rf"goes on after t = {re.search(r'-([0-9]+).h5', older)[1]}/6000")
+            self.assertRegex(outcome.err, rf"goes on after t = {re.search(r'-([0-9]+).h5', older)[1]}/3000")
         self.qsweep("run", self.grid)
         self.assert_whole(1)
 
