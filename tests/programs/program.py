@@ -2,7 +2,9 @@
 
     /usr/bin/python3 tests/programs/bits_test.py BUILD [unittest options]      or with QSWEEP_BUILD in the environment
 """
+import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,3 +187,18 @@ iterations = 50
 
 def linear(name, more=""):
     return LINEAR.replace("@", name) + more
+
+
+def lasting(seconds, text):
+    """The experiment with as many iterations as make each of its runs take about that long on one core here, at this moment."""
+    with tempfile.TemporaryDirectory(prefix="qsweep_test_") as folder:
+        file = os.path.join(folder, "try.ini")
+        with open(file, "w") as f:
+            f.write(re.sub(r"(?m)^iterations = .*", "iterations = 2000", text))
+        subprocess.run(command("run", file, "--out", folder), check=True, timeout=120, env=environment(), stdout=subprocess.DEVNULL)
+        taken = []
+        for run in glob.glob(os.path.join(folder, "*", "*.h5")):
+            with h5py.File(run) as f:
+                (group,) = f["runs"].values()
+                taken.append(group["runtime/total"][()])
+    return re.sub(r"(?m)^iterations = .*", f"iterations = {int(2000 * seconds * len(taken) / sum(taken))}", text)

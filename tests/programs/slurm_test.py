@@ -8,9 +8,8 @@ import sys
 import time
 import unittest
 
-from program import QSWEEP, SOURCE, ProgramTest, environment, linear
+from program import QSWEEP, SOURCE, ProgramTest, environment, lasting, linear
 
-# Eight runs of a second or two each.
 GRID = linear("grid", """record_every = 1000
 checkpoint_every = 0.5
 seed = 1, 2, 3, 4
@@ -18,7 +17,7 @@ seed = 1, 2, 3, 4
 quantizer = lab, laq3
 [gradients]
 quantizer = sq2
-""").replace("dimension = 16", "dimension = 512").replace("batch = 8", "batch = 64").replace("iterations = 50", "iterations = 12000")
+""").replace("dimension = 16", "dimension = 512").replace("batch = 8", "batch = 64")
 RUNS = 8
 
 
@@ -28,7 +27,7 @@ class Slurm(ProgramTest):
         if os.geteuid() != 0 or not all(map(shutil.which, ("slurmctld", "slurmd", "munged", "ss"))):
             print("SKIPPED: SLURM is not tested: needs root and the packages slurm-wlm, munge, iproute2", flush=True)
             self.skipTest("no SLURM here")
-        self.grid = self.write("grid.ini", GRID)
+        self.grid = self.write("grid.ini", lasting(3, GRID))
         os.chmod(self.folder, 0o755)
         self.slurm("start", self.path("slurm"))
         self.addCleanup(self.slurm, "stop", self.path("slurm"))
