@@ -48,6 +48,7 @@ def diverged_names(results, lost, most=10):
 
 def finish(figure, results, title, sentences=(), handles=(), note="", band=True):
     """Title, what the data say, legend above the panels; footer below: the figure grows by what they need, so nothing overlaps."""
+    figure.title, figure.sentences = title, [s for s in sentences if s]  # for pages that say both beside the figure (page.py)
     width, height = figure.get_size_inches()
     lines = [line for s in sentences if s for line in textwrap.wrap(s, int(width * 13.6))]
     foot = textwrap.wrap(footer(results, band) + (f"  ·  {note}" if note else ""), int(width * 17))
@@ -66,6 +67,7 @@ def finish(figure, results, title, sentences=(), handles=(), note="", band=True)
                 fontsize=min(12.5, 12.5 * room / (.093 * len(title))), va="top")
     for i, line in enumerate(lines):
         figure.text(left, 1 - (.40 + .19 * i) / total, line, va="top", color="#333333")
+    figure.heading = list(figure.texts)
     if rows:
         figure.legend(handles=list(handles), ncol=columns, loc="upper left",
                       bbox_to_anchor=(.11 / width, 1 - (.36 + .19 * len(lines)) / total),

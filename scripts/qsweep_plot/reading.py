@@ -41,12 +41,15 @@ class Curve:
 
 
 class Run:
-    """One /runs/<id>: keys (every effective setting), arrays by path below the run, their labels."""
+    """One /runs/<id>: keys (every effective setting), arrays by path below the run, their labels; provenance; seconds it took."""
 
     def __init__(self, name, group):
         self.id = name
         self.keys = {key: text(value) for key, value in group.attrs.items()}
-        self.commit = text(group["provenance"].attrs.get("commit", "")) if "provenance" in group else ""
+        self.provenance = {key: text(value) for key, value in group["provenance"].attrs.items()} if "provenance" in group else {}
+        self.commit = self.provenance.get("commit", "")
+        seconds = group.get("runtime/total")
+        self.seconds = float(seconds[()]) if isinstance(seconds, h5py.Dataset) and seconds.shape == () else None
         self.arrays, self.labels, self.attributes = {}, {}, {}
         for part in GROUPS:
             if isinstance(group.get(part), h5py.Group):
