@@ -41,21 +41,28 @@ void QuantizedWeights::quantize(std::span<const float> w, std::span<const float>
     view_ = w;
     return;
   }
-  values_.resize(w.size());
-  view_ = values_;
+  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
+    const Tensor& t = layout_.tensors()[l];
+    if (t.is_weight && !fixed_) scales_[l] = quantizer_->solve(w.subspan(t.offset, t.size), v.empty() ? v : v.subspan(t.offset, t.size), scales_[l]);
+  }
+  fill(w, rounds_++);
+}
+
+void QuantizedWeights::apply(std::span<const float> w) {
+  if (quantizer_) fill(w, rounds_ - 1);
+  else view_ = w;
+}
+
+void QuantizedWeights::fill(std::span<const float> w, std::uint32_t round) {
+  const std::span<float> values = own_values();
   for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
     const Tensor& t = layout_.tensors()[l];
     const std::span<const float> from = w.subspan(t.offset, t.size);
-    const std::span<float> to = std::span(values_).subspan(t.offset, t.size);
-    if (!t.is_weight) {
-      std::ranges::copy(from, to.begin());
-      continue;
-    }
-    if (!fixed_) scales_[l] = quantizer_->solve(from, v.empty() ? v : v.subspan(t.offset, t.size), scales_[l]);
-    if (stochastic_) draw_signs(from, scales_[l], t.offset, to);
+    const std::span<float> to = values.subspan(t.offset, t.size);
+    if (!t.is_weight) std::ranges::copy(from, to.begin());
+    else if (stochastic_) draw_signs(from, scales_[l], t.offset, round, to);
     else quantizer_->apply(from, scales_[l], to);
   }
-  ++round_;
 }
 
 void QuantizedWeights::fix_scales(std::vector<float> scales, bool stochastic, std::uint64_t seed) {
@@ -65,21 +72,10 @@ void QuantizedWeights::fix_scales(std::vector<float> scales, bool stochastic, st
   seed_ = seed;
 }
 
-void QuantizedWeights::draw_signs(std::span<const float> w, float scale, std::size_t first, std::span<float> to) const {
+void QuantizedWeights::draw_signs(std::span<const float> w, float scale, std::size_t first, std::uint32_t round, std::span<float> to) const {
   std::vector<float> share(w.size());
-  Stream(seed_, Draw::WeightRounding, 0, round_).uniform(first, 0, 1, share);
+  Stream(seed_, Draw::WeightRounding, 0, round).uniform(first, 0, 1, share);
   for (std::size_t i = 0; i < w.size(); ++i) to[i] = share[i] < (w[i] / scale + 1) / 2 ? scale : -scale;
-}
-
-void QuantizedWeights::apply(std::span<const float> w) {
-  if (!quantizer_) return void(view_ = w);
-  const std::span<float> values = own_values();
-  for (std::size_t l = 0; l < layout_.tensors().size(); ++l) {
-    const Tensor& t = layout_.tensors()[l];
-    const std::span<const float> from = w.subspan(t.offset, t.size);
-    if (quantized(t)) quantizer_->apply(from, scales_[l], values.subspan(t.offset, t.size));
-    else std::ranges::copy(from, values.begin() + static_cast<std::ptrdiff_t>(t.offset));
-  }
 }
 
 void QuantizedWeights::solve(std::span<const float> w, std::span<const float> v, OtherSlices& others) {

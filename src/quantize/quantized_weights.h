@@ -46,8 +46,10 @@ class QuantizedWeights {
   /// From now on α stays what it is here, and values are drawn if asked for: with {−1, 1} the sign + with probability (w/α + 1)/2,
   /// clipped to [0, 1], by draws.uniform of the element's index (Courbariaux et al. 2015).
   void fix_scales(std::vector<float> scales, bool stochastic, std::uint64_t seed);
-  void set_scales(std::span<const float> scales) { scales_.assign(scales.begin(), scales.end()); }  ///< on resuming
-  void apply(std::span<const float> w);                            ///< ŵ from w and the scales as they are
+  std::uint64_t rounds() const { return rounds_; }                 ///< how often ŵ was made
+  /// What was saved: where the search for the next scales begins, and which draws come next.
+  void restore(std::span<const float> scales, std::uint64_t rounds) { scales_.assign(scales.begin(), scales.end()), rounds_ = static_cast<std::uint32_t>(rounds); }
+  void apply(std::span<const float> w);                            ///< ŵ from w, the scales as they are, and the last draws: what it was in the last round
 
   std::uint64_t bits() const;  ///< Σ_l (m_w·n_l + 32), 32·n_l where not quantized: what one worker receives a round
 
@@ -63,7 +65,8 @@ class QuantizedWeights {
   void describe(std::span<const float> w, Record& record) const;
 
  private:
-  void draw_signs(std::span<const float> w, float scale, std::size_t first, std::span<float> to) const;
+  void fill(std::span<const float> w, std::uint32_t round);
+  void draw_signs(std::span<const float> w, float scale, std::size_t first, std::uint32_t round, std::span<float> to) const;
   std::span<float> own_values();
   bool quantized(const Tensor& t) const { return quantizer_ && t.is_weight; }
 
@@ -71,7 +74,7 @@ class QuantizedWeights {
   std::optional<WeightQuantizer> quantizer_;
   bool fixed_ = false, stochastic_ = false;
   std::uint64_t seed_ = 0;
-  std::uint32_t round_ = 0;  ///< how often values were drawn
+  std::uint32_t rounds_ = 0;
   std::vector<float> values_, scales_;
   std::span<const float> view_;
 };

@@ -41,14 +41,15 @@ void Archive::of_root(const std::string& name, std::span<double> values) {
 }
 
 /// The rows of each rank's workers travel to the root, or from it, one rank after the other.
-void Archive::of_workers(const std::string& name, std::span<float> mine, std::size_t each, std::size_t workers) {
+template <class T>
+void Archive::rows(const std::string& name, std::span<T> mine, std::size_t each, std::size_t workers) {
   if (!team_.is_root()) {
     if (mine.empty()) return;
     if (restores()) team_.receive(std::as_writable_bytes(mine), 0, workers_tag);
     else team_.send(std::as_bytes(mine), 0, workers_tag);
     return;
   }
-  std::vector<float> all(each * workers);
+  std::vector<T> all(each * workers);
   if (restores()) {
     of_root(name, all);
     if (all.size() != each * workers) fail(in_group(name), "has another shape");
@@ -56,7 +57,7 @@ void Archive::of_workers(const std::string& name, std::span<float> mine, std::si
   }
   for (int p = 0; p < team_.ranks(); ++p) {
     const WorkerBlock block = workers_of(p, team_.ranks(), workers);
-    const std::span<float> rows = std::span(all).subspan(block.first * each, block.count * each);
+    const std::span<T> rows = std::span(all).subspan(block.first * each, block.count * each);
     if (rows.empty()) continue;
     if (p == 0 && restores()) std::ranges::copy(rows, mine.begin());
     else if (p == 0) std::ranges::copy(mine, rows.begin());
@@ -65,6 +66,8 @@ void Archive::of_workers(const std::string& name, std::span<float> mine, std::si
   }
   if (!restores()) of_root(name, all);
 }
+template void Archive::rows(const std::string&, std::span<float>, std::size_t, std::size_t);
+template void Archive::rows(const std::string&, std::span<double>, std::size_t, std::size_t);
 
 void Archive::elements(const std::string& name, const Layout& layout, const Partition& partition, std::span<float> mine) {
   elements_at(in_group(name), "1", layout, partition, mine);

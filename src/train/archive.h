@@ -17,7 +17,7 @@
 /// lies over the ranks is said by the verb:
 ///   shared       the same on every rank: a counter, a scale, a running mean
 ///   of_root      kept on rank 0 alone: curves, what is measured
-///   of_workers   each worker's own: [my workers, each] here, [N, each] in the file
+///   of_workers   each worker's (or start's) own: [my workers, each] here, [N, each] in the file
 ///   elements     one value for each parameter: the part that this rank owns here, whole tensors in the file
 /// In the file all are in canonical order, below /runs/<id>/checkpoint, and the weights where a finished run has them: so any number
 /// of ranks goes on from it, with any exchange.
@@ -43,7 +43,8 @@ class Archive {
     else if (const Dataset* found = take(name); found != nullptr && !unpack(*found, value)) fail(std::string(group) + "/" + name, "has another type or shape");
   }
   void of_root(const std::string& name, std::span<double> values);  ///< of this size
-  void of_workers(const std::string& name, std::span<float> mine, std::size_t each, std::size_t workers);
+  void of_workers(const std::string& name, std::span<float> mine, std::size_t each, std::size_t workers) { rows(name, mine, each, workers); }
+  void of_workers(const std::string& name, std::span<double> mine, std::size_t each, std::size_t workers) { rows(name, mine, each, workers); }
   void elements(const std::string& name, const Layout& layout, const Partition& partition, std::span<float> mine);
   void weights(const Layout& layout, const Partition& partition, std::span<float> mine);  ///< elements, stored as final/weights
 
@@ -91,6 +92,8 @@ class Archive {
     }
   }
 
+  template <class T>
+  void rows(const std::string& name, std::span<T> mine, std::size_t each, std::size_t workers);
   void put(const std::string& name, Values values);
   const Dataset* take(const std::string& name);
   void fail(const std::string& name, const char* what);

@@ -1,9 +1,13 @@
 #include "train/coarse_gradient.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "base/errors.h"
 #include "theory/two_layer_landscape.h"
+#include "train/archive.h"
 #include "train/ensemble.h"
 #include "train/runtime.h"
 #include "train/start_curves.h"
@@ -13,9 +17,6 @@ namespace {
 
 using Column = std::vector<double>;
 
-/// What steps have tallied of one start, as numbers that travel.
-enum Tallied : std::size_t { least_norm, largest_rise, rises, passes, first_pass, tallied };
-
 /// One run.
 class CoarseGradientRun {
  public:
@@ -24,23 +25,64 @@ class CoarseGradientRun {
         curves_(settings_.run.record_every, settings_.run.iterations, starts_.count, settings_.problem.samples != 0) {}
 
   Record run() {
-    line_ = losses_along_line();
+    if (task_.saving.resume != nullptr) resume();
+    else line_ = losses_along_line();
     const std::uint64_t T = settings_.run.iterations;
-    bool diverged = false;
-    std::uint64_t t = 1;
     for (;;) {
+      const std::uint64_t t = curves_.next_after(done_, T);
+      for (; done_ + 1 < t; save_if_wished()) advance(std::min(steps_between_wishes, t - 1 - done_));
       const std::vector<Observation> table = step_and_observe(t);
       if (team_.is_root()) curves_.add(t, table);
-      diverged = !std::ranges::all_of(table, [](const Observation& o) { return std::isfinite(o[Observed::loss]) && std::isfinite(o[Observed::w_norm]); });
+      done_ = t;
+      const bool diverged = !std::ranges::all_of(table, [](const Observation& o) { return std::isfinite(o[Observed::loss]) && std::isfinite(o[Observed::w_norm]); });
       tell(t, T, table);
-      if (diverged || t == T) return finish(t, diverged);
-      const std::uint64_t next = curves_.next_after(t, T);
-      ensemble_->advance(t + 1, next - t - 1);
-      t = next;
+      if (diverged || t == T) return stored(diverged ? "diverged" : "complete");
+      save_if_wished();
     }
   }
 
  private:
+  static constexpr std::uint64_t steps_between_wishes = 16;  // a few microseconds for one start, a tenth of a second for 10,000
+
+  void advance(std::uint64_t steps) {
+    ensemble_->advance(done_ + 1, steps);
+    done_ += steps;
+  }
+
+  void save_if_wished() {
+    const Wish wish = task_.saving.agreed(team_);
+    if (wish == Wish::go_on) return;
+    Record record = stored("running");
+    Archive archive = Archive::saving(team_, record);
+    state(archive);
+    Runtime taken = execution();
+    archive.shared("execution", taken.rows);
+    archive.finish();
+    task_.saving.save(std::move(record));
+    if (wish == Wish::save_and_stop) throw Interrupted(fmt::format("stopped after t = {}", done_));
+  }
+
+  void resume() {
+    Archive archive = Archive::restoring(team_, *task_.saving.resume);
+    state(archive);
+    Runtime taken;
+    archive.shared("execution", taken.rows);
+    archive.finish(task_.saving.origin);
+    ++interruptions_;
+    before_ = dealt_out(taken, static_cast<std::size_t>(team_.ranks()));
+  }
+
+  void state(Archive& archive) {
+    archive.shared("iterations_done", done_);
+    archive.shared("interruptions", interruptions_);
+    archive.of_root("line", line_);
+    curves_.state(archive);
+    ensemble_->state(archive);
+  }
+
+  /// What this run has taken, also before it was interrupted. Collective.
+  Runtime execution() const { return together(gather_runtime(team_, watch_, ensemble_->traffic()), before_); }
+
   static Starts starts_of(const Task& task) {
     Starts starts;
     task.team.all_or_none([&] { starts = make_starts(task.settings); });
@@ -91,26 +133,25 @@ class CoarseGradientRun {
     task_.watch({t, T, sum / static_cast<double>(table.size())});
   }
 
-  Record finish(std::uint64_t t, bool diverged) {
-    watch_.enter(Phase::output);
-    Column mine;
-    for (const StepTally& tally : ensemble_->tallies())
-      mine.insert(mine.end(), {tally.least_norm, tally.largest_rise, static_cast<double>(tally.rises), static_cast<double>(tally.passes), static_cast<double>(tally.first_pass)});
-    const Column tallies = gather(mine, tallied), v = gather(ensemble_->v(), starts_.rows), w = gather(ensemble_->w(), starts_.columns), theta = gather(ensemble_->theta(), 1);
+  /// What there is to store, now. Collective.
+  Record stored(const std::string& status) {
+    const Timed timed(watch_, Phase::output);
+    const Column tallies = gather(ensemble_->tally_rows(), tallied), v = gather(ensemble_->v(), starts_.rows), w = gather(ensemble_->w(), starts_.columns), theta = gather(ensemble_->theta(), 1);
     const std::size_t per_step = std::max<std::size_t>(1, settings_.problem.samples) * starts_.count;
-    const Runtime runtime = gather_runtime(team_, watch_, ensemble_->traffic());
+    const Runtime runtime = execution();
     Record record;
     if (!team_.is_root()) return record;
     for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
-    record.attributes["status"] = diverged ? "diverged" : "complete";
-    record.attributes["iterations"] = static_cast<std::int64_t>(t);
-    if (diverged) record.attributes["diverged_iteration"] = static_cast<std::int64_t>(t);
+    record.attributes["status"] = status;
+    record.attributes["iterations"] = static_cast<std::int64_t>(done_);
+    record.attributes["interruptions"] = static_cast<std::int64_t>(interruptions_);
+    if (status == "diverged") record.attributes["diverged_iteration"] = static_cast<std::int64_t>(done_);
     curves_.write(record);
     write_line(record);
     write_tallies(tallies, record);
     write_ends(v, w, theta, record);
     write_problem(record);
-    describe(runtime, static_cast<double>(per_step) * static_cast<double>(t), record);
+    describe(runtime, static_cast<double>(per_step) * static_cast<double>(done_), record);
     return record;
   }
 
@@ -178,6 +219,9 @@ class CoarseGradientRun {
   std::unique_ptr<Ensemble> ensemble_;
   StartCurves curves_;
   Column line_;
+  std::uint64_t done_ = 0;  ///< steps
+  std::uint64_t interruptions_ = 0;
+  Runtime before_;          ///< what was taken before the last interruption, by rank
 };
 
 }  // namespace

@@ -176,4 +176,25 @@ void Compression::restore(const Kept& kept) {
   codebooks_ = kept.codebooks;
 }
 
+void Compression::Kept::state(const std::string& group, Archive& archive) {
+  archive.shared(group + "/quantized", quantized);
+  for (std::size_t g = 0; g < codebooks.size(); ++g) {
+    archive.shared(group + "/levels/" + std::to_string(g), codebooks[g].levels);
+    double scale = codebooks[g].scale;
+    archive.shared(group + "/scale/" + std::to_string(g), scale);
+    codebooks[g].scale = static_cast<float>(scale);
+  }
+}
+
+/// Between C steps: what Θ is the projection of does not count any more, only Θ itself.
+void Compression::state(Archive& archive) {
+  Kept now{delta_, codebooks_};
+  now.state("compression", archive);
+  if (archive.restores()) restore(now);
+  std::vector<double> passes(passes_.begin(), passes_.end());
+  archive.shared("compression/passes", passes);
+  passes_.assign(passes.begin(), passes.end());
+  archive.shared("compression/multipliers", multipliers_);
+}
+
 }  // namespace qsweep

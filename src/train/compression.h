@@ -8,6 +8,7 @@
 #include "config/settings.h"
 #include "quantize/codebook.h"
 #include "results/record.h"
+#include "train/archive.h"
 
 /// Learning-compression: minimise L(w) subject to w = Δ(Θ), Θ a codebook and assignments for each group of layers (quantize/codebook.h).
 ///   L_A(w, Θ, λ; μ) = L(w) − λᵀ(w − Δ(Θ)) + μ/2·‖w − Δ(Θ)‖²                                  λ = 0 always with the quadratic penalty
@@ -23,8 +24,6 @@
 /// the assignments. Sums are over blocks in order, λ is double: the same bits on every rank.
 /// Source: Carreira-Perpiñán 2017 (framework, theorem on the penalty), Carreira-Perpiñán, Idelbayev 2017.
 namespace qsweep {
-
-class Archive;
 
 /// Weight tensors that share a codebook.
 struct CompressionGroup {
@@ -71,7 +70,9 @@ class Compression {
   struct Kept {
     std::vector<float> quantized;
     std::vector<Codebook> codebooks;
+    void state(const std::string& group, Archive& archive);
   };
+  void state(Archive& archive);
   Kept keep(std::span<const float> w) { return {{quantized(w).begin(), quantized(w).end()}, codebooks_}; }
   void restore(const Kept& kept);
 

@@ -74,6 +74,17 @@ void CompressionReport::add_times(double l_step, double c_step) {
   c_seconds_.push_back(c_step);
 }
 
+void CompressionReport::state(Archive& archive) {
+  curves_.state(archive, "compression/curves");
+  archive.shared("compression/train_loss", train_loss_);
+  archive.shared("compression/l_step", l_seconds_);
+  archive.shared("compression/c_step", c_seconds_);
+  std::uint64_t best = best_;
+  archive.shared("compression/best_mu_step", best);
+  best_ = best;
+  archive.shared("compression/gap", gap_);
+}
+
 /// Datasets of one value a codebook get the axis [codebooks], those of K or `bins` values each the axes [codebooks, …].
 void CompressionReport::write(const Compression& c, Record& record) const {
   const std::size_t groups = c.groups().size(), steps = train_loss_.size(), first = record.datasets.size();

@@ -20,8 +20,6 @@ struct Lagrangian {
   double before_l = 0, after_l = 0, after_c = 0;
 };
 
-class Archive;
-
 class CompressionReport {
  public:
   /// classifies: accuracies mean something.
@@ -31,6 +29,7 @@ class CompressionReport {
   /// Seconds of the L step (0 for direct compression) and of the C step of the last μ step.
   void add_times(double l_step, double c_step);
   bool last_is_best() const { return best_ + 1 == train_loss_.size(); }
+  void state(Archive& archive);
   double last_gap() const { return gap_; }  ///< ‖w − Δ(Θ)‖/‖Δ(Θ)‖
   void write(const Compression& compression, Record& record) const;
 

@@ -7,6 +7,7 @@
 #include "base/stopwatch.h"
 #include "exchange/exchange.h"
 #include "theory/two_layer_descent.h"
+#include "train/archive.h"
 #include "train/starts.h"
 
 /// S starts of the two-layer model on their way, as one rank sees them: its share of them (population), or all (samples).
@@ -17,6 +18,9 @@ struct Observed {
   enum Item : std::size_t { loss, population_loss, theta, w_norm, v_distance, gradient_product, descent, items };
 };
 using Observation = std::array<double, Observed::items>;
+
+/// What steps have tallied of one start (StepTally), as numbers that travel.
+enum Tallied : std::size_t { least_norm, largest_rise, rises, passes, first_pass, tallied };
 
 class Ensemble {
  public:
@@ -34,11 +38,14 @@ class Ensemble {
   virtual std::vector<double> v() const = 0;      ///< [block, m]
   virtual std::vector<double> w() const = 0;      ///< [block, n]
   virtual std::vector<double> theta() const = 0;  ///< [block]
-  const std::vector<StepTally>& tallies() const { return tallies_; }
+  std::vector<double> tally_rows() const;         ///< [block, tallied]
   virtual Traffic traffic() const { return {}; }
+  /// The present point, and what the steps up to it have tallied.
+  void state(Archive& archive);
 
  protected:
   Ensemble(const WorkerBlock& block, const Starts& starts) : block_(block), starts_(starts), tallies_(block.count) {}
+  virtual void point_state(Archive& archive) = 0;
   WorkerBlock block_;
   const Starts& starts_;
   std::vector<StepTally> tallies_;

@@ -67,6 +67,14 @@ class PopulationEnsemble final : public Ensemble {
     return all;
   }
 
+ protected:
+  void point_state(Archive& archive) override {
+    archive.of_workers("v", v_, starts_.rows, starts_.count);
+    archive.of_workers("w_norm", norm_, 1, starts_.count);
+    archive.of_workers("theta", theta_, 1, starts_.count);
+    archive.of_workers("loss", loss_, 1, starts_.count);
+  }
+
  private:
   std::size_t index(std::size_t i) const { return block_.first + i; }
   Vector v(std::size_t i) const { return Vector(v_).subspan(i * starts_.rows, starts_.rows); }
@@ -81,10 +89,6 @@ class PopulationEnsemble final : public Ensemble {
 
 std::unique_ptr<Ensemble> population_ensemble(const Settings& settings, const Team& team, const Starts& starts, Stopwatch& watch) {
   return std::make_unique<PopulationEnsemble>(settings, team, starts, watch);
-}
-
-std::unique_ptr<Ensemble> make_ensemble(const Settings& settings, const Team& team, const Starts& starts, Stopwatch& watch) {
-  return settings.problem.samples == 0 ? population_ensemble(settings, team, starts, watch) : sample_ensemble(settings, team, starts, watch);
 }
 
 }  // namespace qsweep

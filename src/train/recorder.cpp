@@ -37,12 +37,12 @@ void Recorder::thin() {
   iterations_ = std::move(iterations);
 }
 
-void Recorder::state(Archive& archive) {
-  archive.shared("curves/interval", interval_);
-  archive.shared("curves/iteration", iterations_);
-  archive.of_root("curves/names", order_);
+void Recorder::state(Archive& archive, const std::string& group) {
+  archive.shared(group + "/interval", interval_);
+  archive.shared(group + "/iteration", iterations_);
+  archive.of_root(group + "/names", order_);
   for (const std::string& curve : order_) {
-    archive.of_root("curves/" + curve, curves_[curve]);
+    archive.of_root(group + "/" + curve, curves_[curve]);
     columns_[curve] = iterations_.empty() ? 1 : curves_[curve].size() / iterations_.size();
   }
 }

@@ -34,7 +34,7 @@ class Recorder {
   void write(const std::string& group, const std::vector<std::string>& which, Record& record) const;
   void write_index(const std::string& path, Record& record) const;
   std::vector<std::string> curves() const;
-  void state(Archive& archive);
+  void state(Archive& archive, const std::string& group = "curves");
 
  private:
   struct Label {

@@ -42,6 +42,11 @@ Runtime dealt_out(const Runtime& before, std::size_t ranks) {
   return now;
 }
 
+Runtime together(Runtime now, const Runtime& before) {
+  for (std::size_t i = 0; i < before.rows.size(); ++i) now.rows[i] += before.rows[i];
+  return now;
+}
+
 void describe(const Runtime& runtime, double samples, Record& record) {
   const std::size_t ranks = runtime.rows.size() / Runtime::columns;
   const auto of = [&](std::size_t p, std::size_t column) { return runtime.rows[p * Runtime::columns + column]; };

@@ -20,6 +20,9 @@ Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& 
 /// had computed longest, what had been sent is dealt out, so that its sum stays true.
 Runtime dealt_out(const Runtime& before, std::size_t ranks);
 
+/// The sum, rank by rank; `before` may be empty.
+Runtime together(Runtime now, const Runtime& before);
+
 /// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
 void describe(const Runtime& runtime, double samples, Record& record);
 

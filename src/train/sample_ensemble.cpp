@@ -88,6 +88,14 @@ class SampleEnsemble final : public Ensemble {
   }
   Traffic traffic() const override { return {exchange_->traffic().bytes_sent + gathered_.bytes_sent, exchange_->traffic().messages + gathered_.messages}; }
 
+ protected:
+  void point_state(Archive& archive) override {
+    archive.shared("v", v_);
+    archive.shared("w", w_);
+    archive.shared("loss", losses_);
+    archive.shared("mean_gradient", mean_);
+  }
+
  private:
   static Layout layout_of(const Starts& starts) {
     Layout layout;

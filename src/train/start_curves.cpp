@@ -72,6 +72,7 @@ void StartCurves::write(Record& record) const {
   recorder_.write("curves", recorder_.curves(), record);
   for (Dataset& d : record.datasets)
     if (d.path.starts_with("curves/quantiles/")) d.attributes["quantiles"] = std::vector<std::string>{"0", "0.1", "0.5", "0.9", "1"};
+  if (last_.empty()) return;
   for (const std::size_t item : shown_) {
     std::vector<double> column;
     for (const Observation& o : last_) column.push_back(o[item]);

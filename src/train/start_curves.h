@@ -20,12 +20,13 @@ class StartCurves {
   /// The point of iteration t; table [S].
   void add(std::uint64_t t, const std::vector<Observation>& table);
   void write(Record& record) const;
+  void state(Archive& archive) { recorder_.state(archive); }
 
  private:
   Recorder recorder_;
   std::size_t starts_;
   std::vector<std::size_t> shown_;  ///< which items are curves
-  std::vector<Observation> last_;
+  std::vector<Observation> last_;  ///< empty until a point is added, also after resuming
 };
 
 }  // namespace qsweep

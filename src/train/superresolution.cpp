@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/errors.h"
 #include "base/random.h"
 #include "base/stopwatch.h"
 #include "data/bicubic.h"
@@ -39,20 +40,61 @@ class RegressionRun {
     regression_.minimise(0, {}, w_);
   }
 
-  Record run(const std::function<void(const Progress&)>& watch) {
+  Record run(const Task& task) {
     report_.emplace(compression_, false, w_);
-    compression_.project(w_, 0);
-    measure(0, {}, 0, 0);
-    if (settings_.method == "direct_compression") return record();
-    for (std::size_t k = 0; k < settings_.compression.steps && !done_; ++k) {
-      step(k);
-      if (watch) watch({k + 1, settings_.compression.steps, loss_});
+    if (task.saving.resume != nullptr) {
+      resume(task);
+    } else {
+      compression_.project(w_, 0);
+      measure(0, {}, 0, 0);
+    }
+    if (settings_.method == "direct_compression") return record("complete");
+    while (steps_ < settings_.compression.steps && !done_) {
+      step(steps_++);
+      if (task.watch) task.watch({steps_, settings_.compression.steps, loss_});
+      if (steps_ < settings_.compression.steps && !done_) save_if_wished(task);
     }
     if (best_) compression_.restore(*best_), w_ = best_w_;
-    return record();
+    return record("complete");
   }
 
  private:
+  void resume(const Task& task) {
+    Archive archive = Archive::restoring(task.team, *task.saving.resume);
+    state(archive);
+    archive.finish(task.saving.origin);
+    ++interruptions_;
+  }
+
+  void save_if_wished(const Task& task) {
+    const Wish wish = task.saving.agreed(task.team);
+    if (wish == Wish::go_on) return;
+    Record so_far = record("running");
+    Archive archive = Archive::saving(task.team, so_far);
+    state(archive);
+    archive.finish();
+    task.saving.save(std::move(so_far));
+    if (wish == Wish::save_and_stop) throw Interrupted("stopped after step " + std::to_string(steps_));
+  }
+
+  void state(Archive& archive) {
+    archive.shared("steps", steps_);
+    archive.shared("interruptions", interruptions_);
+    archive.shared("weights", w_);
+    archive.shared("loss", loss_);
+    seconds_before_ = seconds();
+    begin_ = Stopwatch::Clock::now();
+    archive.shared("seconds", seconds_before_);
+    compression_.state(archive);
+    report_->state(archive);
+    if (settings_.compression.keep != "best") return;
+    if (archive.restores()) best_ = compression_.keep(w_);
+    best_->state("compression/best", archive);
+    archive.shared("compression/best/weights", best_w_);
+  }
+
+  double seconds() const { return seconds_before_ + std::chrono::duration<double>(Stopwatch::Clock::now() - begin_).count(); }
+
   void step(std::size_t k) {
     const auto begin = Stopwatch::Clock::now();
     const double mu = compression_.mu(k), before = loss_ + compression_.penalty(w_, mu);
@@ -82,15 +124,16 @@ class RegressionRun {
     best_w_ = w_;
   }
 
-  Record record() {
+  Record record(const char* status) const {
     Record record;
     for (const auto& [key, value] : settings_.point) record.attributes[key] = value;
-    record.attributes["status"] = "complete";
-    record.attributes["iterations"] = std::int64_t{0};
+    record.attributes["status"] = status;
+    record.attributes["interruptions"] = static_cast<std::int64_t>(interruptions_);
+    record.attributes["iterations"] = static_cast<std::int64_t>(steps_);  // L steps
     for (const Tensor& t : regression_.layout().tensors()) record.datasets.push_back(weights_dataset(t.name, t.shape, std::span<const float>(w_).subspan(t.offset, t.size)));
     report_->write(compression_, record);
     compression_.describe(record);
-    record.datasets.push_back({"runtime/total", "s", "time of the run", {}, std::vector<double>{std::chrono::duration<double>(Stopwatch::Clock::now() - begin_).count()}});
+    record.datasets.push_back({"runtime/total", "s", "time of the run", {}, std::vector<double>{seconds()}});
     return record;
   }
 
@@ -102,14 +145,15 @@ class RegressionRun {
   std::optional<CompressionReport> report_;
   std::vector<float> w_, best_w_;
   std::optional<Compression::Kept> best_;
-  double loss_ = 0;
-  bool done_ = false;
+  double loss_ = 0, seconds_before_ = 0;
+  std::uint64_t steps_ = 0, interruptions_ = 0;
+  bool done_ = false;  ///< near enough
 };
 
 }  // namespace
 
 Record compress_regression(const Task& task) {
-  Record record = RegressionRun(task).run(task.watch);
+  Record record = RegressionRun(task).run(task);
   return task.team.is_root() ? record : Record{};
 }
 

@@ -99,7 +99,7 @@ std::span<const float> Trainer::whole(std::span<const float> mine, std::vector<f
 
 Record Trainer::run(const std::function<void(const Progress&)>& watch, const Saving& saving) {
   if (saving.resume != nullptr) resume(saving);
-  if (compression_) begin_compression();
+  else if (compression_) begin_compression();
   if (settings_.method == "direct_compression") {
     evaluate(0, true);
     return finish(0, false);
@@ -130,8 +130,8 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch, const Sav
     if (watch) watch({t, iterations_, metrics_.average_loss()});
     done_ = t;
     if (last) return finish(t, false);
-    if (wish_ != Wish::go_on && !compression_) save(saving);  // the state of the C and M steps is not listed yet
-    if (wish_ == Wish::save_and_stop) throw Interrupted(fmt::format("stopped after t = {}{}", t, compression_ ? ", not saved: this method begins anew" : ""));
+    if (wish_ != Wish::go_on) save(saving);
+    if (wish_ == Wish::save_and_stop) throw Interrupted(fmt::format("stopped after t = {}", t));
   }
 }
 

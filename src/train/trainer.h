@@ -59,6 +59,8 @@ class Trainer {
   void gather_weights();
   void begin_compression();
   void begin_l_step(std::uint64_t t);
+  void aim_l_step(std::uint64_t k);
+  void compression_state(Archive& archive);
   bool compress(std::uint64_t t);
   void adopt_best();
   void measure_compression(double mu, Lagrangian lagrangian);

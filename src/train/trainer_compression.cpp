@@ -42,10 +42,37 @@ void Trainer::begin_l_step(std::uint64_t t) {
     if (!owns_all()) quantized_.keep_values();
   }
   c.before_l = c.train_loss + c.method.penalty(c.w, mu);
-  const std::span<const float> target = exchange_->partition().slice(c.method.aim(mu), team_.rank());
-  optimizer_.set_phase(t, std::pow(settings_.compression.rate_factor, static_cast<double>(k)), {mu, target, [this](const Tensor& tensor) { return compression_->method.compresses(tensor); }});
+  aim_l_step(k);
   optimizer_.forget();
   c.since = Stopwatch::Clock::now();
+}
+
+/// The optimizer's rate and the penalty's target in L step k.
+void Trainer::aim_l_step(std::uint64_t k) {
+  const double mu = compression_->method.mu(k);
+  const std::span<const float> target = exchange_->partition().slice(compression_->method.aim(mu), team_.rank());
+  optimizer_.set_phase(k * settings_.compression.iterations, std::pow(settings_.compression.rate_factor, static_cast<double>(k)),
+                       {mu, target, [this](const Tensor& tensor) { return compression_->method.compresses(tensor); }});
+}
+
+/// In the midst of an L step: w, gathered at its end, and the loss there are not part of it.
+void Trainer::compression_state(Archive& archive) {
+  Compressing& c = *compression_;
+  c.method.state(archive);
+  c.report.state(archive);
+  archive.shared("compression/batch_norm", c.state);
+  archive.shared("compression/lagrangian_before_l", c.before_l);
+  double seconds = std::chrono::duration<double>(Stopwatch::Clock::now() - c.since).count();
+  archive.shared("compression/seconds", seconds);
+  if (settings_.compression.keep == "best") {
+    if (archive.restores()) c.best = c.method.keep(c.w);
+    c.best->state("compression/best", archive);
+    archive.shared("compression/best/weights", c.best_w);
+    archive.shared("compression/best/batch_norm", c.best_state);
+  }
+  if (!archive.restores()) return;
+  c.since = Stopwatch::Clock::now() - std::chrono::duration_cast<Stopwatch::Clock::duration>(std::chrono::duration<double>(seconds));
+  aim_l_step(done_ / settings_.compression.iterations);
 }
 
 /// C and M step at the end of an L step, with w on every rank. True if the weights have come near enough to the quantized ones.

@@ -135,9 +135,7 @@ void Trainer::describe_problem(Record& record) const {
 
 /// What this run has taken, also before it was interrupted. Collective.
 Runtime Trainer::execution() const {
-  Runtime all = gather_runtime(team_, watch_, exchange_->traffic());
-  for (std::size_t i = 0; i < before_.rows.size(); ++i) all.rows[i] += before_.rows[i];
-  return all;
+  return together(gather_runtime(team_, watch_, exchange_->traffic()), before_);
 }
 
 void Trainer::describe_execution(const Runtime& runtime, std::uint64_t t, Record& record) const {

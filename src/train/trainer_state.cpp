@@ -14,11 +14,14 @@ void Trainer::state(Archive& archive) {
     if (field.name == "weights") archive.weights(model_->layout(), exchange_->partition(), field.values);
     else archive.elements("optimizer/" + field.name, model_->layout(), exchange_->partition(), field.values);
   }
-  std::vector<float> scales(quantized_.scales().begin(), quantized_.scales().end());  // where the search for the next ones begins
+  std::vector<float> scales(quantized_.scales().begin(), quantized_.scales().end());
+  std::uint64_t rounds = quantized_.rounds();
   archive.shared("scales", scales);
-  quantized_.set_scales(scales);
+  archive.shared("rounds", rounds);
+  quantized_.restore(scales, rounds);
   workers_.state(archive);
   metrics_.state(archive);
+  if (compression_) compression_state(archive);
 }
 
 void Trainer::resume(const Saving& saving) {
@@ -42,13 +45,14 @@ void Trainer::save(const Saving& saving) {
   Runtime taken = execution();
   archive.shared("execution", taken.rows);
   archive.finish();
-  const std::vector<float> mean = mean_state();
+  const std::vector<float> mean = compression_ ? compression_->state : mean_state();
   if (team_.is_root()) {
     describe(record, "running", done_);
     metrics_.write(record, std::nullopt);
     if (settings_.theory.hindsight)  // not before the end is the best fixed w known
       std::erase_if(record.datasets, [](const Dataset& d) { return d.path.ends_with("/average_regret") && !d.path.starts_with(Archive::group); });
     describe_state(record, mean);
+    if (compression_) compression_->report.write(compression_->method, record);
     describe_problem(record);
     describe_execution(taken, done_, record);
   }

@@ -72,7 +72,7 @@ TEST(Share, every_rank_gets_the_same_quantized_weights) {
       std::vector<float> zeros(layout.dimension(), 0.0F), copy(layout.dimension(), -1.0F),
           w = exchange->holds_state() ? s.w : zeros;
       mine.quantize(w, {});  // what was there before must not shine through
-      if (exchange->holds_state()) mine.set_scales(std::vector<float>(layout.tensors().size(), 0.0F)), mine.quantize(w, s.v);
+      if (exchange->holds_state()) mine.restore(std::vector<float>(layout.tensors().size(), 0.0F), 0), mine.quantize(w, s.v);
       exchange->share(mine, copy, w);
       EXPECT_TRUE(same_bits(mine.values(), expected.values())) << topology << " " << quantizer;
       if (quantizer != "fp") {

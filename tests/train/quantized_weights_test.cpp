@@ -142,7 +142,7 @@ TEST(QuantizedWeights, the_same_steps_from_saved_scales_give_the_same_bits) {
   QuantizedWeights one({"laq3", "exact"}, layout), resumed({"laq3", "exact"}, layout);
   const std::vector<float> v = second_moment(layout.dimension());
   for (std::uint64_t t = 1; t <= 3; ++t) one.quantize(normal(layout.dimension(), t), v);
-  resumed.set_scales(one.scales());
+  resumed.restore(one.scales(), one.rounds());
   const std::vector<float> w = normal(layout.dimension(), 9);
   one.quantize(w, v);
   resumed.quantize(w, v);
@@ -155,7 +155,7 @@ TEST(QuantizedWeights, the_search_for_a_scale_starts_from_the_last_one) {
   const std::span<const float> first = std::span(w).first(1003), curvature = std::span(v).first(1003);
   const WeightQuantizer quantizer("laq3", AlphaRule::exact);
   QuantizedWeights quantized({"laq3", "exact"}, layout);
-  quantized.set_scales(far);
+  quantized.restore(far, 0);
   quantized.quantize(w, v);
   EXPECT_EQ(quantized.scales()[0], quantizer.solve(first, curvature, 0.05F));
   EXPECT_NE(quantized.scales()[0], quantizer.solve(first, curvature, 0)) << "or this test shows nothing";
