@@ -33,6 +33,7 @@ test_packages=(
   "gzip|makes .gz files for tests|command -v gzip"
   "slurm-wlm|a SLURM of this machine alone tests slurm/submit.sh|command -v slurmctld"
   "munge|authentication of that SLURM|command -v munged"
+  "environment-modules|loads the module file|test -e /usr/share/modules/init/bash"
 )
 
 # Ubuntu's chromium is a snap, which containers cannot install: there that test says that it skips.

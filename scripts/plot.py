@@ -52,6 +52,8 @@ GENERAL = "general:general"
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SMOKE = os.path.join(REPOSITORY, "results", "smoke.h5")
+if not os.path.isdir(os.path.dirname(SMOKE)):  # installed: results lie where qsweep was run
+    SMOKE = os.path.join("results", "smoke.h5")
 
 
 def figure_function(experiment):

@@ -15,7 +15,8 @@
 # minutes before the time limit, or when it is preempted, a task saves itself
 # and is queued again. slurm/README.md tells more.
 #
-# Environment: QSWEEP, the program (build/qsweep of this repository).
+# Environment: QSWEEP, the program (build/qsweep of this repository; where
+# this is installed, the installed one).
 set -euo pipefail
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
@@ -23,7 +24,9 @@ if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
   exit $(($# == 0 ? 2 : 0))
 fi
 repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-program=${QSWEEP:-$repository/build/qsweep}
+program=$repository/build/qsweep
+[[ -x $program ]] || program=$(realpath -m "$repository/../../bin/qsweep")  # installed: PREFIX/share/qsweep beside PREFIX/bin
+program=${QSWEEP:-$program}
 experiment=$1 tasks=4 out=results
 shift
 arguments=() sbatch_options=() both=()

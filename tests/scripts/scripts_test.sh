@@ -45,6 +45,8 @@ for script in "${scripts[@]}"; do
   check "$script: begins with its usage line" grep -q '^# usage: ' <(head -n 3 "$script")
 done
 
+if command -v shellcheck >/dev/null; then check 'completions/qsweep.bash: shellcheck' shellcheck completions/qsweep.bash; fi
+
 # A copy of the scripts in a folder with a space in its name, and programs that only say how they were called.
 repository="$temporary/a copy"
 fake=$temporary/bin
