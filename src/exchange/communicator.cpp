@@ -17,7 +17,9 @@ void check(int code, const char* call) {
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw std::runtime_error(fmt::format("{} failed: {}", call, std::string(text, static_cast<std::size_t>(length))));
+  int rank = -1;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  throw MpiError(fmt::format("rank {}: {} failed: {}", rank, call, std::string(text, static_cast<std::size_t>(length))));
 }
 #define QSWEEP_MPI(call, arguments) check(call arguments, #call)
 
@@ -188,6 +190,8 @@ void Team::on_root(const std::function<void()>& work) const {
   std::string text;
   if (is_root()) try {
       work();
+    } catch (const MpiError&) {
+      throw;
     } catch (const std::exception& e) {
       kind = kind_of(e);
       text = e.what();
@@ -204,6 +208,8 @@ void Team::all_or_none(const std::function<void()>& work) const {
   std::string text;
   try {
     work();
+  } catch (const MpiError&) {
+    throw;
   } catch (const std::exception& e) {
     kind = kind_of(e);
     text = e.what();

@@ -5,11 +5,18 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 /// The only folder that calls MPI. Verbs are named for the caller; MPI errors become exceptions that quote the call.
 namespace qsweep {
+
+/// An MPI call failed on this rank: names the rank and the call. The other ranks do not know and may wait for this one, so nobody
+/// handles it but main, which ends all of them.
+struct MpiError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// MPI from its start to its end: first thing in main. An exception that leaves main's try block must go through abort().
 class Mpi {
