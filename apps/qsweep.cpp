@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cmath>
 #include <csignal>
@@ -100,12 +101,25 @@ std::string single(const po::variables_map& values, const char* name, const std:
   return values[name].as<Arguments>().front();
 }
 
+/// Names and texts out of a damaged file must not command the terminal.
+std::string printable(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return (c < 32 && c != '\n') || c == 127; }, '?');
+  return text;
+}
+
 std::string read_text(const std::string& file) {
   std::ifstream in(file);
   std::ostringstream text;
   std::error_code unknown;
   const bool opened = in && !std::filesystem::is_directory(file, unknown);  // a folder opens, too, and reads as nothing
-  if (opened) text << in.rdbuf();
+  constexpr std::size_t most = std::size_t{16} << 20;  // somebody may name a results file, or a device that never ends
+  std::vector<char> chunk(std::size_t{1} << 16);
+  std::size_t size = 0;
+  while (opened && size <= most && (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0)) {
+    text.write(chunk.data(), in.gcount());
+    size += static_cast<std::size_t>(in.gcount());
+  }
+  if (size > most) throw ConfigError(fmt::format("{}: larger than 16 MiB: name an experiment file, for example experiments/smoke.ini", file));
   if (!opened || in.bad()) throw ConfigError(fmt::format("{}: cannot be read: name an experiment file, for example experiments/smoke.ini", file));
   return text.str();
 }
@@ -232,7 +246,7 @@ int command_collect(const Arguments& arguments) {
   std::filesystem::path folder = single(values, "folder", usage);
   if (!folder.has_filename()) folder = folder.parent_path();  // a trailing slash
   const std::filesystem::path output = values.count("output") != 0 ? std::filesystem::path(values["output"].as<std::string>()) : folder.parent_path() / (folder.filename().string() + ".h5");
-  fmt::print("{}", collect_text(folder, output, values.count("without-weights") == 0));
+  fmt::print("{}", printable(collect_text(folder, output, values.count("without-weights") == 0)));
   return 0;
 }
 
@@ -250,7 +264,7 @@ int command_diff(const Arguments& arguments) {
   const Comparison comparison = diff(values["files"].as<Arguments>()[0], values["files"].as<Arguments>()[1]);
   for (const std::string& run : comparison.only_a) fmt::print("run {}: only in the first file\n", run);
   for (const std::string& run : comparison.only_b) fmt::print("run {}: only in the second file\n", run);
-  if (comparison.first) fmt::print("{}\n", comparison.first->text());
+  if (comparison.first) fmt::print("{}\n", printable(comparison.first->text()));
   else fmt::print("{} datasets of {} runs are equal to the bit\n", comparison.datasets, comparison.runs);
   return comparison.equal() ? 0 : 1;
 }
@@ -297,7 +311,7 @@ const std::vector<std::pair<std::string, std::function<int(const Arguments&)>>> 
 /// Exit code of what `work` returns or throws. What all ranks share is told by one.
 int report_errors(const std::function<int()>& work, bool tells) {
   const auto tell = [&](const char* text) {
-    if (tells) fmt::print(stderr, "qsweep: {}\n", text);
+    if (tells) fmt::print(stderr, "qsweep: {}\n", printable(text));
   };
   try {
     return work();

@@ -17,7 +17,16 @@ namespace po = boost::program_options;
 
 struct Line {
   std::string key, value, source;
+
+  std::string text() const { return fmt::format("{} = {}", shortened(key), shortened(value)); }  ///< as messages quote it
 };
+
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";  // some editors begin UTF-8 with it
+
+/// Other bytes would be part of results files, and of messages.
+void require_text(const std::string& text, const std::string& source) {
+  if (const std::string what = what_is_no_text(text); !what.empty()) throw ConfigError(fmt::format("{}: {}: allowed: text in UTF-8 without control characters", source, what));
+}
 
 /// The lines of an INI text as Boost reads them, one at a time so that each keeps its number.
 std::vector<Line> read_lines(const std::string& text, const std::string& file) {
@@ -27,10 +36,12 @@ std::vector<Line> read_lines(const std::string& text, const std::string& file) {
   int number = 0;
   for (std::string raw; std::getline(in, raw);) {
     const std::string source = fmt::format("{}:{}", file, ++number);
+    if (number == 1 && raw.starts_with(byte_order_mark)) raw.erase(0, byte_order_mark.size());
     const std::string bare = trim(raw.substr(0, raw.find('#')));
     if (bare.empty()) continue;
+    require_text(bare, source);
     if (bare.front() == '[') {
-      if (bare.back() != ']' || bare.size() < 3) throw ConfigError(fmt::format("{}: '{}' is not a section: allowed: [section]", source, bare));
+      if (bare.back() != ']' || bare.size() < 3) throw ConfigError(fmt::format("{}: '{}' is not a section: allowed: [section]", source, shortened(bare)));
       section = bare;
       if (bare.starts_with("[sweep.")) lines.push_back({bare.substr(1, bare.size() - 2) + ".", "", source});  // a product even without keys
       continue;
@@ -41,7 +52,7 @@ std::vector<Line> read_lines(const std::string& text, const std::string& file) {
       for (const po::option& option : parsed.options)
         lines.push_back({option.string_key, option.value.empty() ? "" : trim(option.value.front()), source});
     } catch (const po::error&) {
-      throw ConfigError(fmt::format("{}: '{}' is not understood: allowed: key = value, [section], # comment", source, bare));
+      throw ConfigError(fmt::format("{}: '{}' is not understood: allowed: key = value, [section], # comment", source, shortened(bare)));
     }
   }
   return lines;
@@ -59,6 +70,7 @@ std::string closest_key(const std::string& name) {
     }
     return row[b.size()];
   };
+  if (name.size() > 100) return keys().front().name;  // like none
   const auto best = std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) { return distance(a.name, name) < distance(b.name, name); });
   return best->name;
 }
@@ -68,7 +80,7 @@ std::string closest_key(const std::string& name) {
   std::string in_section;
   for (const Key& known : keys())
     if (known.name.starts_with(section + ".")) in_section += (in_section.empty() ? "" : ", ") + known.name.substr(section.size() + 1);
-  throw ConfigError(fmt::format("{}: unknown key {} (value {}); nearest: {}{}", line.source, key, line.value, closest_key(key),
+  throw ConfigError(fmt::format("{}: unknown key {} (value {}); nearest: {}{}", line.source, shortened(key), shortened(line.value), closest_key(key),
                                 in_section.empty() ? "" : fmt::format("; keys of [{}]: {}", section, in_section)));
 }
 
@@ -79,7 +91,7 @@ Assignment checked(const Line& line, const std::string& key_name) {
   for (const std::string& value : split(line.value, ',')) try {
       assignment.values.push_back(key->canonical(value));  // repeated values stay: a zipped axis may need them
     } catch (const std::invalid_argument&) {
-      throw ConfigError(fmt::format("{}: {} = {}: allowed: {}", line.source, key_name, value.empty() ? "(nothing)" : value, key->allowed));
+      throw ConfigError(fmt::format("{}: {} = {}: allowed: {}", line.source, shortened(key_name), value.empty() ? "(nothing)" : shortened(value), key->allowed));
     }
   return assignment;
 }
@@ -106,7 +118,7 @@ Place place_of(Experiment& e, const Line& line) {
   }
   if (!line.key.starts_with("sweep.") || line.key == "sweep.zip") return {&e.base, line.key == "sweep.zip" ? "zip" : line.key};
   const auto dot = line.key.find('.', 6);
-  if (dot == std::string::npos || dot == 6) throw ConfigError(fmt::format("{}: {} = {}: allowed in [sweep]: zip; axes are keys with several values", line.source, line.key, line.value));
+  if (dot == std::string::npos || dot == 6) throw ConfigError(fmt::format("{}: {}: allowed in [sweep]: zip; axes are keys with several values", line.source, line.text()));
   const std::string name = line.key.substr(6, dot - 6);
   auto found = std::find_if(e.sweeps.begin(), e.sweeps.end(), [&](const Section& s) { return s.name == name; });
   if (found == e.sweeps.end()) found = e.sweeps.insert(e.sweeps.end(), Section{name, {}, {}});
@@ -117,8 +129,8 @@ void add_zip(Section& section, const Line& line) {
   Zip zip{split_words(line.value), line.source};
   for (const std::string& key : zip.keys)
     if (find_key(key) == nullptr) unknown_key(line, key);
-  if (section.name == "reference") throw ConfigError(fmt::format("{}: zip = {}: allowed in [sweep] and [sweep.NAME]; [reference] has one value for each key", line.source, line.value));
-  if (zip.keys.size() < 2) throw ConfigError(fmt::format("{}: zip = {}: allowed: two or more keys separated by spaces", line.source, line.value));
+  if (section.name == "reference") throw ConfigError(fmt::format("{}: zip = {}: allowed in [sweep] and [sweep.NAME]; [reference] has one value for each key", line.source, shortened(line.value)));
+  if (zip.keys.size() < 2) throw ConfigError(fmt::format("{}: zip = {}: allowed: two or more keys separated by spaces", line.source, shortened(line.value)));
   section.zips.push_back(std::move(zip));
 }
 
@@ -132,7 +144,7 @@ void apply_file(Experiment& e, const std::vector<Line>& lines) {
     }
     Assignment assignment = checked(line, place.key);
     if (const Assignment* earlier = place.section->find(place.key))
-      throw ConfigError(fmt::format("{}: {} = {}: the key was given before, at {}; allowed: once (values of an axis are separated by commas)", line.source, line.key, line.value, earlier->source));
+      throw ConfigError(fmt::format("{}: {}: the key was given before, at {}; allowed: once (values of an axis are separated by commas)", line.source, line.text(), earlier->source));
     put(*place.section, std::move(assignment));
   }
 }
@@ -146,13 +158,15 @@ void check_sweep_exists(const Experiment& e, const Line& line) {
     if (sweep.name == name) return;
     names += (names.empty() ? "sweep." : ", sweep.") + sweep.name;
   }
-  throw ConfigError(fmt::format("{}: {} = {}: {} has no [sweep.{}]; allowed: {}", line.source, line.key, line.value, e.file, name, names.empty() ? "no sweep" : names));
+  throw ConfigError(fmt::format("{}: {}: {} has no [sweep.{}]; allowed: {}", line.source, line.text(), e.file, shortened(name), names.empty() ? "no sweep" : names));
 }
 
 void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
   for (const std::string& set : sets) {
+    require_text(set, "--set");
+    if (set.find('#') != std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: text without #, which begins a comment in the experiment's text", shortened(set)));
     const auto equals = set.find('=');
-    if (equals == std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", set));
+    if (equals == std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", shortened(set)));
     const Line line{trim(set.substr(0, equals)), trim(set.substr(equals + 1)), "--set"};
     check_sweep_exists(e, line);
     const Place place = place_of(e, line);
@@ -197,7 +211,7 @@ Experiment parse_experiment(const std::string& text, const std::string& file, co
   const Assignment* name = e.base.find("experiment.name");
   e.name = name != nullptr ? name->values.front() : find_key("experiment.name")->default_value({});
   if (e.name.find('/') != std::string::npos || e.name.front() == '.')
-    throw ConfigError(fmt::format("{}: experiment.name = {}: allowed: a file name without '/' and not beginning with '.'", name->source, e.name));
+    throw ConfigError(fmt::format("{}: experiment.name = {}: allowed: a file name without '/' and not beginning with '.'", name->source, shortened(e.name)));
   return e;
 }
 

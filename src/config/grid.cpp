@@ -8,6 +8,7 @@
 
 #include "base/errors.h"
 #include "config/keys.h"
+#include "config/text.h"
 
 namespace qsweep {
 namespace {
@@ -93,7 +94,20 @@ void Grid::add_product(const Experiment& e, const Section* sweep) {
     else
       product.axes.push_back(std::move(axis));
   }
+  require_few_points(e, product);
   products_.push_back(std::move(product));
+}
+
+/// Before they are made: a product of many axes is quickly larger than any memory.
+void Grid::require_few_points(const Experiment& e, const Product& product) {
+  std::string axes;
+  std::size_t points = 1;
+  for (const Axis& axis : product.axes) {
+    axes += fmt::format("{}{} has {} values", axes.empty() ? "" : ", ", fmt::join(axis.keys, " with "), axis.values.size());
+    points = axis.values.size() > most_points / points ? most_points + 1 : points * axis.values.size();
+  }
+  points_ += points;
+  if (points_ > most_points) throw ConfigError(fmt::format("{}: {}: allowed: a grid of at most {} points", e.file, axes.empty() ? "[sweep.…]" : axes, most_points));
 }
 
 /// [reference] first, then what the sweep says of references.
@@ -138,8 +152,8 @@ void Grid::check(const RunPlan& run, const Settings& settings, const Experiment&
   const Product& product = products_[run.product];
   for (std::size_t a = 0; a < product.axes.size(); ++a)
     for (std::size_t k = 0; k < product.axes[a].keys.size(); ++k)
-      where += fmt::format("{}{} = {}", where.empty() ? " (where " : ", ", product.axes[a].keys[k], product.axes[a].values[run.choice[a]][k]);
-  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, blamed(run, conflict->key, e)), conflict->key, settings.point.at(conflict->key), conflict->reason,
+      where += fmt::format("{}{} = {}", where.empty() ? " (where " : ", ", product.axes[a].keys[k], shortened(product.axes[a].values[run.choice[a]][k]));
+  throw ConfigError(fmt::format("{}: {} = {}: {}{}", source_of(e, blamed(run, conflict->key, e)), conflict->key, shortened(settings.point.at(conflict->key)), conflict->reason,
                                 where.empty() ? "" : where + ")"));
 }
 
@@ -230,7 +244,7 @@ void Grid::check_meaning(const Experiment& e) const {
   if (asked.empty()) asked.swap(asked_of_references);
   if (asked.empty()) return;
   const auto& [name, assignment] = *asked.begin();
-  throw ConfigError(fmt::format("{}: {} = {}: has no meaning in this experiment; it needs {}", assignment->source, name, fmt::join(assignment->values, ", "), find_key(name)->needs));
+  throw ConfigError(fmt::format("{}: {} = {}: has no meaning in this experiment; it needs {}", assignment->source, name, shortened(fmt::format("{}", fmt::join(assignment->values, ", "))), find_key(name)->needs));
 }
 
 std::vector<std::string> Grid::axes() const {

@@ -23,8 +23,9 @@ struct RunPlan {
 
 class Grid {
  public:
+  static constexpr std::size_t most_points = 65'535;
   /// content_hash: hash of a file named by model.initial (its content, not its name, is part of the run id).
-  /// ConfigError for impossible combinations and for keys without meaning anywhere.
+  /// ConfigError for impossible combinations, for keys without meaning anywhere, and for more than most_points.
   Grid(const Experiment& experiment, const std::function<std::string(const std::string& file)>& content_hash);
 
   const std::string& name() const { return name_; }
@@ -44,6 +45,7 @@ class Grid {
     std::vector<Point> references;                    ///< overrides of a point's reference, then of that one's reference; mostly none or one
   };
   void add_product(const Experiment&, const Section* sweep);
+  void require_few_points(const Experiment&, const Product&);
   void add_references(const Experiment&, const std::vector<Assignment>& of_sweep, Product&) const;
   void expand(std::uint32_t product, const Experiment&, const std::function<std::string(const std::string&)>& content_hash);
   Point given(const RunPlan&) const;
@@ -57,6 +59,7 @@ class Grid {
   std::string name_;
   Experiment experiment_;
   std::vector<Product> products_;
+  std::size_t points_ = 0;                            ///< of all products, equal ones not yet merged
   std::vector<RunPlan> runs_;
   std::vector<std::pair<std::string, std::uint32_t>> by_id_;  ///< sorted
 };

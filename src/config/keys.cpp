@@ -185,6 +185,7 @@ Domain steps_or_none() {
             std::vector<double> x;
             for (const std::string& part : split(text, ':')) x.push_back(parse_real(part));
             if (x.size() != 3 || !(x[0] >= 0) || !(x[1] > 0) || !(x[2] >= x[0]) || (x[2] - x[0]) / x[1] > 9'999.5) throw std::invalid_argument(text);
+            if (!(x[2] + x[1] / 2 > x[2]) || !std::isfinite(x[2] + x[1])) throw std::invalid_argument(text);  // a step that is lost beside LAST never gets there
             return fmt::format("{}:{}:{}", format_real(x[0]), format_real(x[1]), format_real(x[2]));
           }};
 }

@@ -46,6 +46,30 @@ std::string trim(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
+std::string shortened(const std::string& text) {
+  constexpr std::size_t most = 80;
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && characters++ == most) return text.substr(0, i) + "…";
+  return text;
+}
+
+std::string what_is_no_text(const std::string& line) {
+  const auto byte = [&](std::size_t i) { return i < line.size() ? static_cast<unsigned char>(line[i]) : 0U; };
+  std::size_t column = 1;
+  for (std::size_t i = 0; i < line.size(); ++column) {
+    const unsigned first = byte(i);
+    const std::size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    bool sound = length > 0 && (first >= 32 || first == '\t') && first != 127;
+    for (std::size_t k = 1; k < length; ++k) sound &= (byte(i + k) & 0xC0U) == 0x80;
+    // Longer than needed, or half of a UTF-16 pair, or beyond the last character.
+    sound &= !(first == 0xE0 && byte(i + 1) < 0xA0) && !(first == 0xED && byte(i + 1) > 0x9F) && !(first == 0xF0 && byte(i + 1) < 0x90) && !(first == 0xF4 && byte(i + 1) > 0x8F);
+    if (!sound) return fmt::format("byte {:#04x} in column {}", first, column);
+    i += length;
+  }
+  return "";
+}
+
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> items;
   std::size_t begin = 0;

@@ -34,6 +34,13 @@ std::string experiment_of(const fs::path& folder) {
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
+/// The reason without the file's name, which stands before it in any case.
+LeftOut left_out(const fs::path& file, const DataError& error) {
+  std::string reason = error.what();
+  if (reason.starts_with(file.string() + ": ")) reason.erase(0, file.string().size() + 2);
+  return {file.string(), reason};
+}
+
 /// Why a file is no finished run of this experiment; empty if it is one.
 std::string objection(const Reader& file, const Results& header, const std::string& experiment, const std::string& id) {
   if (header.experiment != experiment) return "is of experiment " + header.experiment + ", not " + experiment;
@@ -81,7 +88,7 @@ Survey survey(const fs::path& folder, const fs::path& output, const std::set<std
       else
         seen.add(id, path, std::move(header), report);
     } catch (const DataError& error) {
-      report.foreign.push_back({path.string(), error.what()});
+      report.foreign.push_back(left_out(path, error));
     }
   }
   return seen;
@@ -101,7 +108,7 @@ CollectReport collect(const fs::path& folder, const std::optional<std::vector<st
       expected ? std::set<std::string>(expected->begin(), expected->end()) : std::set<std::string>{};
   Survey seen = survey(folder, output, expected ? &wanted : nullptr, report);
   if (seen.found.empty()) {
-    std::string others = report.foreign.empty() ? "" : "; left out " + report.foreign[0].file + ": " + report.foreign[0].reason;
+    std::string others = report.foreign.empty() ? "" : " (left out " + report.foreign[0].file + ": " + report.foreign[0].reason + ")";
     if (!report.stale.empty()) others += "; " + std::to_string(report.stale.size()) + " are not of this grid";
     throw DataError(folder.string() + ": holds no finished run of experiment " + experiment_of(folder) + others + ": run it first");
   }
@@ -126,13 +133,14 @@ CollectReport collect(const fs::path& folder, const std::optional<std::vector<st
     try {  // one at a time; not H5Ocopy, which crashes over files of many attributes
       run = read_run(Reader(found->second, false), id, [&](const std::string& path) { return weights || !(path.starts_with("final/weights/") || path.starts_with("final/quantized_weights/")); });
     } catch (const DataError& error) {
-      report.foreign.push_back({found->second.string(), error.what()});
+      report.foreign.push_back(left_out(found->second, error));
       if (expected) report.missing.push_back(id);
       continue;
     }
     write_run(writer, *run);
     report.collected.push_back(id);
   }
+  if (report.collected.empty()) throw DataError(folder.string() + ": holds no run that can be read" + (report.foreign.empty() ? "" : " (left out " + report.foreign[0].file + ": " + report.foreign[0].reason + ")") + ": run it again");
   writer.finish();
   return report;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "results/checksum.h"
 #include "results/hdf5.h"
@@ -48,6 +47,18 @@ herr_t collect_link(hid_t, const char* name, const H5L_info_t* link, void* names
 herr_t collect_attribute(hid_t, const char* name, const H5A_info_t*, void* names) {
   static_cast<std::vector<std::string>*>(names)->emplace_back(name);
   return 0;
+}
+
+/// Names that paths, messages and tables can hold.
+void require_plain_name(const std::string& name, const Place& place) {
+  const bool plain = !name.empty() && name != "." && name != ".." && std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 32 || c == 127 || c == '/'; });
+  if (!plain) throw DataError(place.file + ": " + place.object + ": holds something of a name that qsweep does not give: " + damaged);
+}
+
+/// Values that lie in other files could be anything, and anywhere.
+void require_own_values(hid_t properties, const Place& place) {
+  if (H5Pget_layout(properties) == H5D_VIRTUAL || H5Pget_external_count(properties) > 0)
+    throw DataError(place.file + ": " + place.object + ": keeps its values in another file, which qsweep does not do: " + damaged);
 }
 
 /// Strings that HDF5 allocated, given back in any case.
@@ -112,14 +123,13 @@ std::size_t count_of(const std::vector<std::size_t>& shape, std::size_t element_
 
 bool fits_int64(hid_t type) { return H5Tget_size(type) < 8 || (H5Tget_size(type) == 8 && H5Tget_sign(type) == H5T_SGN_2); }
 
-Attribute read_attribute(hid_t object, const std::string& name, const Place& owner) {
+Attribute read_attribute(hid_t object, const std::string& name, std::uint64_t limit, const Place& owner) {
   const Place place{owner.file, owner.object + " attribute " + name};
   const AttributeHandle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), place, "cannot be read");
   const TypeHandle type(H5Aget_type(attribute), place, "has no type");
   const SpaceHandle space(H5Aget_space(attribute), place, "has no shape");
   const auto shape = shape_of(space, place);
-  // The library has loaded the attribute with its object header, so its size is already bounded.
-  const std::size_t count = count_of(shape, 1, std::numeric_limits<std::int32_t>::max(), place);
+  const std::size_t count = count_of(shape, H5Tget_size(type), limit, place);
   const auto read = [&](hid_t memory, void* to) { return H5Aread(attribute, memory, to); };
   if (shape.size() > 1) refuse_type(place);
   const bool scalar = shape.empty();
@@ -166,6 +176,7 @@ std::vector<Reader::Entry> Reader::entries(const std::string& group) const {
 
   std::vector<Entry> entries;
   for (const auto& [name, hard] : names) {
+    require_plain_name(name, place);
     const Place below{name_, (group == "/" ? "" : group) + "/" + name};
     if (!hard) throw DataError(name_ + ": " + below.object + ": is a link, which qsweep does not write");
     const ObjectHandle object(H5Oopen(handle, name.c_str(), H5P_DEFAULT), below, "cannot be read");
@@ -182,7 +193,10 @@ Attributes Reader::attributes(const std::string& object) const {
   std::vector<std::string> names;
   check(H5Aiterate2(handle, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_attribute, &names), place, "cannot be read");
   Attributes found;
-  for (const std::string& name : names) found.emplace(name, read_attribute(handle, name, place));
+  for (const std::string& name : names) {
+    require_plain_name(name, place);
+    found.emplace(name, read_attribute(handle, name, state_->bytes, place));
+  }
   return found;
 }
 
@@ -192,6 +206,7 @@ Dataset Reader::dataset(const std::string& group, const std::string& path) const
   const TypeHandle type(H5Dget_type(handle), place, "has no type");
   const SpaceHandle space(H5Dget_space(handle), place, "has no shape");
   const PropertyHandle properties(H5Dget_create_plist(handle), place, "cannot be read");
+  require_own_values(properties, place);
   const std::uint64_t limit = state_->bytes * (H5Pget_nfilters(properties) > 0 ? 1100 : 1);
 
   Dataset dataset{path, "", "", shape_of(space, place), {}};

@@ -46,6 +46,13 @@ std::optional<FileVersion> version_of(const fs::path& file) {
 /// Results that are there when the sweep begins and are to be done again (--rerun), by index of the run.
 using Outdated = std::vector<std::optional<FileVersion>>;
 
+/// Empty if there is none, or it is no text.
+std::string text_of(const Attributes& attributes, const char* name) {
+  const auto found = attributes.find(name);
+  const auto* text = found == attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text == nullptr ? "" : *text;
+}
+
 /// One team's share of a sweep.
 class TeamSweep {
  public:
@@ -120,7 +127,7 @@ class TeamSweep {
       return false;
     }
     const Results results = read_run_attributes(file_of(reference));
-    if (std::get<std::string>(results.runs.at(0).attributes.at("status")) != "diverged") return true;
+    if (results.runs.empty() || text_of(results.runs[0].attributes, "status") != "diverged") return true;
     ++without_reference_;
     done_[i] = true;
     return false;
@@ -246,9 +253,8 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
     const fs::path file = folder / (grid.runs()[i].id + ".h5");
     if (!fs::exists(file)) continue;
     const Results results = read_run_attributes(file);  // also before --rerun: nothing of another program is overwritten
-    const auto provenance = results.runs.empty() ? Attributes{} : results.runs[0].groups.contains("provenance") ? results.runs[0].groups.at("provenance") : Attributes{};
-    const auto made_by = provenance.find("commit");
-    if (made_by == provenance.end() || std::get<std::string>(made_by->second) != commit) ++other_commit;
+    const auto provenance = results.runs.empty() || !results.runs[0].groups.contains("provenance") ? Attributes{} : results.runs[0].groups.at("provenance");
+    if (text_of(provenance, "commit") != commit) ++other_commit;
     ++finished;
   }
   if (finished == 0) return;

@@ -187,7 +187,43 @@ TEST(Messages, the_blame_falls_on_the_section_that_decided) {
   test::expect_contains(refusal(reference), {"test.ini:8: gradients.scale = worker"});
 }
 
+TEST(Messages, files_that_are_no_text) {
+  const std::string zero(1, '\0');
+  expect_told({{base + "se" + zero + "ed = 1\n", {}, {"test.ini:3: byte 0x00 in column 3", "allowed: text in UTF-8"}},
+               {base + "[experiment]\nname = gr\xf6\xdf" "er\n", {}, {"test.ini:4: byte 0xf6 in column 10", "UTF-8"}},
+               {"\xff\xfe[" + zero + "r" + zero + "\n", {}, {"test.ini:1: byte 0xff in column 1", "UTF-8"}},  // UTF-16
+               {"[run]\riterations = 5\rseed = 1\r", {}, {"test.ini:1: byte 0x0d in column 6"}},
+               {base, {"run.seed=1\n2"}, {"--set: byte 0x0a in column 11"}},
+               {base, {"experiment.name=a#b"}, {"--set experiment.name=a#b", "without #"}}});
+}
+
+TEST(Messages, long_lines_are_cut_in_messages) {
+  for (const std::string& text : {base + "seed = " + std::string(100'000, '9') + "x\n", base + std::string(100'000, 'k') + " = 1\n", base + "[" + std::string(100'000, 's') + "\n",
+                                  base + std::string(100'000, 'w') + "\n", base + "[sweep]\nzip = " + std::string(100'000, 'z') + "\n"}) {
+    const std::string told = refusal(text);
+    test::expect_contains(told, {"test.ini:", "…"});
+    EXPECT_LT(told.size(), 1000U) << told;
+  }
+}
+
+TEST(Messages, grids_without_end) {
+  const std::string ten = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10\n";
+  const std::string text = base + "seed = " + ten + "[model]\ndimension = " + ten + "[workers]\nbatch = " + ten + "count = " + ten;
+  EXPECT_EQ(test::grid_of(text).axes().size(), 4U);
+  test::expect_contains(refusal(text + "[optimizer]\nlearning_rate = " + ten), {"test.ini: run.seed has 10 values, model.dimension has 10 values", "at most 65535 points"});
+  std::string many = "1";
+  for (int seed = 2; seed <= 65'536; ++seed) many += "," + std::to_string(seed);
+  test::expect_contains(refusal(base + "seed = " + many + "\n"), {"run.seed has 65536 values", "at most 65535 points"});
+}
+
+TEST(Messages, steps_that_are_lost_beside_their_end) {
+  const std::string toy = base + "[experiment]\nmethod = coarse_gradient\n[problem]\nline = ";
+  for (const std::string line : {"1e30:1:1e30", "1e20:1e-3:1e20", "0:1e308:1.7e308"}) test::expect_contains(refusal(toy + line + "\n"), {"problem.line = " + line, "FIRST:STEP:LAST"});
+  EXPECT_EQ(test::grid_of(toy + "0:1:9999\n").settings(test::grid_of(toy + "0:1:9999\n").runs()[0]).problem.line.size(), 10'000U);
+}
+
 TEST(Messages, good_files_with_odd_looks_are_understood) {
+  EXPECT_EQ(test::grid_of("\xef\xbb\xbf[run]\r\niterations = 5\r\n# \xe9, of another code page\r\n[experiment]\r\nname = größe\r\n").name(), "größe");
   EXPECT_EQ(test::grid_of("run.iterations = 5\r\n\t [model] # why\r\n  dimension=8 ,16\t# two\r\n\r\n[run]\nseed=1").runs().size(),
             2U);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Files of data sets that are missing, cut off, mislabelled or corrupt: exit 3, one message that names the file and what to do."""
 import gzip
+import lzma
 import os
 import shutil
 import struct
@@ -111,6 +112,52 @@ class ForgedSet(ProgramTest):
         self.damaged(IMAGES + ".gz", b"not gzip at all, but text", "gzip")
         packed[200:300] = bytes(100)
         self.damaged(IMAGES + ".gz", bytes(packed))
+
+
+    def test_corrupt_xz(self):
+        os.remove(self.path("data", "mnist", IMAGES))
+        packed = lzma.compress(images(LIMIT, TRAIN))
+        self.damaged(IMAGES + ".xz", packed[: len(packed) // 2], "xz", "truncated")
+        self.damaged(IMAGES + ".xz", b"not xz at all, but text", "xz", ranks=2)
+        self.put(IMAGES, images(LIMIT, TRAIN))
+        os.remove(self.path("data", "mnist", "t10k-labels-idx1-ubyte"))  # all of the test part is read, and so its check
+        packed = bytearray(lzma.compress(labels(TEST)))
+        packed[len(packed) // 2] ^= 1
+        self.damaged("t10k-labels-idx1-ubyte.xz", bytes(packed), "corrupt")
+
+    def test_four_billion_images(self):
+        self.damaged(IMAGES, struct.pack(">4I", 0x803, 0xffffffff, 28, 28), "4294967295", "60000")
+        self.damaged(IMAGES, struct.pack(">4I", 0x803, TRAIN, 0xffffffff, 0xffffffff), "image size")
+
+
+class ForgedCifar(ProgramTest):
+    """Black images of class 0, all of them zeros: the files take no room on the disk."""
+
+    def setUp(self):
+        super().setUp()
+        self.experiment = self.write("forged.ini", EXPERIMENT.replace("mnist", "cifar10"))
+        os.makedirs(self.path("data", "cifar10"))
+        self.put("data_batch_1.bin", LIMIT)
+        self.put("test_batch.bin", TEST)
+
+    def put(self, name, records, begin=b""):
+        with open(self.path("data", "cifar10", name), "wb") as file:
+            file.write(begin)
+            file.truncate(int(records * 3073))
+
+    def refused_for(self, name, *needles, ranks=0):
+        self.refused(3, [os.path.join("data", "cifar10", name), "get it again", *needles], "run", self.experiment, ranks=ranks)
+
+    def test_the_forged_set_is_sound(self):
+        self.qsweep("run", self.experiment)
+
+    def test_damages(self):
+        for records, begin, needles in ((LIMIT - 1, b"", ["truncated", "59"]), (LIMIT - 0.5, b"", ["inside record 59"]), (LIMIT, b"\x0a", ["label 10", "sample 0"]), (0, b"", ["truncated"])):
+            self.put("data_batch_1.bin", records, begin)
+            self.refused_for("data_batch_1.bin", *needles)
+        self.put("data_batch_1.bin", LIMIT)
+        self.put("test_batch.bin", TEST + 1)
+        self.refused_for("test_batch.bin", "too long", ranks=2)
 
 
 class EmptyDataFolder(ProgramTest):

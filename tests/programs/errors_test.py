@@ -40,6 +40,28 @@ class BadExperiments(ProgramTest):
                 self.refused(2, needles, "plan", file)
         self.assertFalse(os.path.exists(self.path("results")))
 
+    def test_files_that_are_no_text(self):
+        sound = linear("odd").encode()
+        cases = [("zero.ini", sound + b"se\0ed = 1\n", [":13: byte 0x00 in column 3", "UTF-8"]), ("escape.ini", sound + b"\x1b[31mseed = 1\n", [":13: byte 0x1b in column 1"]),
+                 ("latin.ini", sound.replace(b"name = odd", b"name = gr\xf6\xdfe"), [":2: byte 0xf6 in column 10", "UTF-8"]), ("utf16.ini", linear("odd").encode("utf-16"), [":1: byte 0xff in column 1"]),
+                 ("mac.ini", sound.replace(b"\n", b"\r"), [":1: byte 0x0d in column 13"]), ("long.ini", sound + b"seed = " + b"9" * 100000 + b"x\n", [":13: run.seed = 9999", "…", "an integer"]),
+                 ("large.ini", b"#" * (17 << 20), ["larger than 16 MiB"])]
+        for name, content, needles in cases:
+            with self.subTest(name):
+                with open(self.path(name), "wb") as file:
+                    file.write(content)
+                outcome = self.refused(2, [name, *needles], "run", name, ranks=2 if name == "zero.ini" else 0)
+                self.assertLess(len(outcome.messages()[0]), 600)
+        self.refused(2, ["/dev/zero", "larger than 16 MiB"], "run", "/dev/zero")
+        with open(self.path("bom.ini"), "wb") as file:
+            file.write(b"\xef\xbb\xbf" + sound.replace(b"\n", b"\r\n"))
+        self.assertEqual(self.qsweep("plan", "bom.ini").out, self.qsweep("plan", self.write("plain.ini", linear("odd"))).out)
+
+    def test_a_grid_without_end(self):
+        many = ", ".join(map(str, range(1, 301)))
+        file = self.write("many.ini", linear("many", f"seed = {many}\n").replace("dimension = 16", f"dimension = {many}"))
+        self.refused(2, ["many.ini", "model.dimension has 300 values", "run.seed has 300 values", "at most 65535 points"], "plan", file)
+
     def test_no_rank_hangs(self):
         unsound = self.write("unsound.ini", linear("unsound", "[weights]\nquantizer = laq9\n"))
         conflict = self.write("conflict.ini", linear("conflict", "[gradients]\nquantizer = sq2\nscale = worker\n"))
@@ -142,6 +164,24 @@ class BadPlaces(ProgramTest):
         self.refused(3, [name + ".h5"], "run", self.small)
         with open(file) as f:
             self.assertEqual(f.read(), "not even HDF5\n")  # nothing of anybody's is overwritten
+
+    def test_a_result_whose_end_was_lost(self):
+        """Its last block reads as zeros, the checksum too: power was cut, and the disk had promised too much."""
+        self.qsweep("run", self.small, "--set", "run.seed=1")
+        file = self.results("results", "small")[0]
+        folder, size = os.path.dirname(file), os.path.getsize(file)
+        os.truncate(file, size - 4096)
+        os.truncate(file, size)
+        for arguments in (["run", self.small], ["show", file], ["show", folder], ["collect", folder], ["diff", file, file]):
+            self.refused(3, [os.path.basename(file), "checksum", "run again"], *arguments)
+
+    def test_a_result_with_a_commit_that_is_no_text(self):
+        self.qsweep("run", self.small, "--set", "run.seed=1")
+        file = self.results("results", "small")[0]
+        with h5py.File(file, "r+") as f:
+            (run,) = f["runs"].values()
+            run["provenance"].attrs["commit"] = 7
+        self.assertIn("1 of these were made by another version", self.qsweep("run", self.small, "--set", "run.seed=1").out)
 
     def test_a_damaged_result(self):
         self.qsweep("run", self.small, "--set", "run.seed=1")

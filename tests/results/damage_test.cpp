@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "results/collect.h"
 #include "results/diff.h"
 #include "results/sample.h"
 
@@ -158,6 +159,55 @@ TEST_F(DamageTest, any_changed_byte_is_found) {
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   write_bytes(file, bytes);
   EXPECT_TRUE(mentions(error(), {"forged.h5", "checksum"}));
+}
+
+TEST_F(DamageTest, collecting_nothing_that_can_be_read) {
+  forge([](hid_t id) {
+    const hid_t loss = H5Oopen(id, "/runs/x/curves/loss", H5P_DEFAULT);
+    H5Adelete(loss, "long_name"), H5Oclose(loss);
+  });
+  std::filesystem::create_directory(folder / "smoke");
+  std::filesystem::rename(file, folder / "smoke" / "x.h5");
+  write_bytes(folder / "smoke.h5", "older");
+  EXPECT_TRUE(mentions(data_error([&] { collect(folder / "smoke", {}, folder / "smoke.h5"); }), {"smoke", "x.h5", "long_name"}));
+  EXPECT_EQ(bytes_of(folder / "smoke.h5"), "older");
+}
+
+// What a machine that lost power may leave of a file that was said to be on disk: its end reads as zeros, the checksum too.
+TEST_F(DamageTest, a_lost_end_is_found) {
+  write_results(folder / "whole.h5", sample_results({"x"}));
+  const std::string whole = bytes_of(folder / "whole.h5");
+  for (const std::size_t lost : {std::size_t{8}, std::size_t{24}, std::size_t{512}, std::size_t{4096}, whole.size() / 2}) {
+    write_bytes(file, whole.substr(0, whole.size() - lost) + std::string(lost, '\0'));
+    EXPECT_TRUE(mentions(error(), {"forged.h5", "checksum"})) << lost;
+  }
+  write_bytes(file, whole.substr(0, whole.size() - 10));
+  EXPECT_TRUE(mentions(error(), {"forged.h5", "checksum"}));
+  write_bytes(file, whole.substr(0, whole.size() - 24));  // as a program that changed it through HDF5 leaves it
+  EXPECT_EQ(read_results(file).runs.size(), 1U);
+}
+
+TEST_F(DamageTest, names_that_are_none) {
+  const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  for (const char* name : {"..", "a\nb", "\x1b[31m"}) {
+    forge([&](hid_t id) {
+      const hid_t run = H5Gopen2(id, "/runs/x/curves", H5P_DEFAULT);
+      H5Gclose(H5Gcreate2(run, name, links, H5P_DEFAULT, H5P_DEFAULT)), H5Gclose(run);
+    });
+    EXPECT_TRUE(mentions(error(), {"forged.h5", "/runs/x/curves", "name"})) << name;
+    const double one = 1;
+    forge([&](hid_t id) { write_scalar(id, "/runs/x", name, H5T_NATIVE_DOUBLE, &one); });
+    EXPECT_TRUE(mentions(error(), {"forged.h5", "/runs/x", "name"})) << name;
+  }
+  H5Pclose(links);
+}
+
+TEST_F(DamageTest, values_of_another_file) {
+  const hid_t outside = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_external(outside, "/dev/zero", 0, H5F_UNLIMITED);
+  forge([&](hid_t id) { make_dataset(id, "/runs/x/curves/outside", H5T_NATIVE_DOUBLE, {3}, outside); });
+  EXPECT_TRUE(mentions(error(), {"forged.h5", "/runs/x/curves/outside", "another file"}));
+  H5Pclose(outside);
 }
 
 }  // namespace
