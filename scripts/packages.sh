@@ -61,6 +61,18 @@ find_python() {
   return 1
 }
 has_header() { printf '#include <%s>\n' "$1" | g++ -E -x c++ - 2>/dev/null; }
+# The first clang++ that links libFuzzer and the sanitizers.
+find_clang() {
+  local clang
+  for clang in clang++ clang++-{19,18,17,16,15,14}; do
+    if printf '#include <cstdint>\nextern "C" int LLVMFuzzerTestOneInput(const std::uint8_t*, std::size_t) { return 0; }\n' |
+      "$clang" -x c++ -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null; then
+      say "$clang"
+      return
+    fi
+  done
+  return 1
+}
 has_module() { /usr/bin/python3 -c "import $1" || python3 -c "import $1"; }
 is_installed() { [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null) == ?i* ]]; }
 
