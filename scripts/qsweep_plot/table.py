@@ -26,6 +26,7 @@ QUANTITIES = (
 )
 
 
+EQUAL = 1e-9  # a relative spread below this is rounding
 FIGURE_SPACE, POINT_SPACE = "\u2007", "\u2008"
 
 
@@ -55,6 +56,8 @@ def sample_text(sample):
     if not sample.size:
         return "", ""
     mean, spread = sample.mean(), sample.std(ddof=1) if sample.size > 1 else 0.0
+    if spread < EQUAL * abs(mean):
+        spread = 0.0
     largest = max(abs(mean), spread)
     if largest and not 1e-3 <= largest < 1e6:
         return f"{mean:.2g}", f"{spread:.1g}" if spread else ""
