@@ -55,6 +55,13 @@ class Pages(ProgramTest):
             for file in re.findall(r"experiments/[\w/]+\.ini", text(page)):
                 self.assertTrue(os.path.exists(os.path.join(SOURCE, file)), f"{page}: {file}")
 
+    def test_experiment_of_running(self):
+        (experiment,) = re.findall(r"```ini\n(.*?)```", text("docs/running.md"), re.DOTALL)
+        file = self.write("mine.ini", experiment)
+        self.assertRegex(self.qsweep("plan", file).out, "\\b24 runs")  # 2 widths, 2 weights, fp and sq2 with two clips, 2 seeds
+        self.qsweep("run", file, "--set", "run.seed=1", "--set", "model.dimension=32", timeout=200)
+        self.assertIn("6 points", self.qsweep("show", "results/mine").out)
+
     def test_python_of_results(self):
         self.qsweep("run", SMOKE, timeout=200)
         self.qsweep("collect", "results/smoke")
