@@ -277,10 +277,10 @@ int command_bound(const Arguments& arguments) {
   options.add_options()("dimension", po::value(&r.dimension)->required(), "d")("weights", po::value(&r.weights)->default_value(r.weights), "fp, lab, lat, laqM, logM")(
       "gradients", po::value(&r.gradients)->default_value(r.gradients), "fp, sqM")("clip", po::value(&clip), "c, in standard deviations (default: none)")(
       "workers", po::value(&r.workers)->default_value(r.workers), "N")("iterations", po::value(&r.iterations)->default_value(r.iterations), "T")(
-      "eta", po::value(&r.eta)->default_value(r.eta), "η of η/√t")("beta2", po::value(&r.beta)->default_value(r.beta), "β of the second moment")(
+      "eta", po::value(&r.eta)->default_value(r.eta, fmt::format("{:g}", r.eta)), "η of η/√t")("beta2", po::value(&r.beta)->default_value(r.beta, fmt::format("{:g}", r.beta)), "β of the second moment")(
       "gradient-infinity", po::value(&r.gradient_infinity)->default_value(r.gradient_infinity), "G_inf, largest gradient entry")(
-      "lipschitz", po::value(&r.lipschitz)->default_value(r.lipschitz), "L")("radius", po::value(&r.radius)->default_value(r.radius), "r of the box")(
-      "alpha", po::value(&r.alpha)->default_value(r.alpha), "weight scale α")("sigma", po::value(&r.sigma)->default_value(r.sigma), "σ of a gradient entry");
+      "lipschitz", po::value(&r.lipschitz)->default_value(r.lipschitz), "L")("radius", po::value(&r.radius)->default_value(r.radius, fmt::format("{:g}", r.radius)), "r of the box")(
+      "alpha", po::value(&r.alpha)->default_value(r.alpha, fmt::format("{:g}", r.alpha)), "weight scale α")("sigma", po::value(&r.sigma)->default_value(r.sigma, fmt::format("{:g}", r.sigma)), "σ of a gradient entry");
   const po::variables_map values = parse(arguments, options, usage, "", 0);
   if (values.count("clip") != 0) r.clip = clip;
   fmt::print("{}", bound_report(r));

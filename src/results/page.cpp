@@ -45,7 +45,8 @@ std::vector<double> collect_values(const Runs& runs, const std::string& dataset)
 
 std::string in_unit(const Survey& seen, const std::string& heading, const std::string& dataset) {
   const auto unit = seen.units.find(dataset);
-  return unit == seen.units.end() || unit->second == "1" ? heading : heading + " [" + unit->second + "]";
+  if (unit == seen.units.end() || unit->second == "1" || heading.ends_with(unit->second)) return heading;  // "average loss", not "… [loss]"
+  return heading + " [" + unit->second + "]";
 }
 
 /// "mean ± spread", aligned over the rows; blank where there is nothing.

@@ -31,7 +31,10 @@ constexpr Quantity quantities[] = {{"final/average_loss", "average loss", false,
                                    {"final/share_global", "at global minimum", true, 2},
                                    {"final/share_spurious", "at spurious minimum", false, 3},
                                    {"final/test_accuracy", "test accuracy", true, 3},
-                                   {"final/best_test_accuracy", "best test accuracy", true, 6}};
+                                   {"final/best_test_accuracy", "best test accuracy", true, 6},
+                                   {"final/compression/train_loss", "quantized training loss", false, 1},
+                                   {"final/compression/test_loss", "quantized test loss", false, 2},
+                                   {"final/compression/test_accuracy", "quantized test accuracy", true, 2}};
 
 /// A row of the table of runs: the seeds of a point that came to an end, or those that diverged.
 struct Row {
@@ -61,22 +64,24 @@ std::string divergence(const Runs& runs) {
   return iterations.empty() ? "diverged" : "diverged at t = " + range(iterations);
 }
 
-/// None if no row has the quantity.
+/// None if no row has the quantity. The best rows are marked, where others are worse.
 std::optional<Column> quantity_column(const Quantity& quantity, const std::vector<Row>& rows, const Survey& seen) {
   std::vector<Sample> samples;
-  double best = std::numeric_limits<double>::quiet_NaN();
+  double best = std::numeric_limits<double>::quiet_NaN(), first = best;
   std::size_t present = 0;
+  bool differ = false;
   for (const Row& row : rows) {
     samples.push_back(row.diverged ? Sample{} : sample_of(collect_values(row.runs, quantity.dataset)));
     const Sample& sample = samples.back();
     if (sample.count == 0) continue;
-    ++present;
+    if (present++ == 0) first = sample.mean;
+    differ |= sample.mean != first;
     const bool better = quantity.highest_is_best ? sample.mean > best : sample.mean < best;
     if (better || (std::isnan(best) && !std::isnan(sample.mean))) best = sample.mean;
   }
   if (present == 0) return std::nullopt;
   Column column{in_unit(seen, quantity.heading, quantity.dataset), sample_cells(samples), false, quantity.rank};
-  for (std::size_t row = 0; row < rows.size() && present > 1; ++row)
+  for (std::size_t row = 0; row < rows.size() && present > 1 && differ; ++row)
     column.cells[row] += samples[row].count > 0 && samples[row].mean == best ? " *" : "  ";
   return column;
 }
@@ -119,7 +124,7 @@ std::string legend(const std::vector<Row>& rows, const std::string& seeds, const
     for (const Quantity& quantity : quantities)
       most_values = std::max(most_values, collect_values({row.runs.front()}, quantity.dataset).size());
   }
-  std::string text = iterations.empty() ? "values at the end of the run" : fmt::format("values after {} iterations", iterations);
+  std::string text = iterations.empty() || iterations == "0" ? "values at the end of the run" : fmt::format("values after {} iteration{}", iterations, iterations == "1" ? "" : "s");
   if (most_runs > 1 || most_values > 1) text += "; mean ± standard deviation over ";
   if (most_runs > 1) text += seeds.empty() ? "seeds" : seeds + " seeds";
   if (most_values > 1) text += most_runs > 1 ? " and starts" : "starts";
@@ -145,11 +150,16 @@ void show_runs(const Survey& seen, const Points& points, Page& page) {
   bool first = true;
   for (const Quantity& quantity : quantities)
     if (auto column = quantity_column(quantity, rows, seen)) {
+      const bool repeats = std::ranges::any_of(table.columns, [&](const Column& other) { return other.cells == column->cells; });
+      if (repeats && std::string_view(quantity.dataset) == "final/best_test_accuracy") continue;  // of runs that were evaluated once
       if (std::exchange(first, false)) column->rank = 0;
       table.columns.push_back(std::move(*column));
     }
+  const bool marked = std::ranges::any_of(table.columns, [](const Column& column) {
+    return std::ranges::any_of(column.cells, [](const std::string& cell) { return cell.ends_with(" *"); });
+  });
   page.table(std::move(table));
-  if (!first) page.paragraph(legend(rows, constant_seeds, constant_iterations) + (rows.size() > 1 ? "; * best" : ""));
+  if (!first) page.paragraph(legend(rows, constant_seeds, constant_iterations) + (marked ? "; * best" : ""));
 }
 
 /// Ids, the first few of many.

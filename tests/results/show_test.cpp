@@ -192,7 +192,7 @@ TEST_F(Show, MeansOverSeedsWithBestMark) {
   EXPECT_EQ(lines_with(text, {"W(LAQ3)-G(SQ2)", "0.210  ± 0.014 ", "0.1050 ± 0.0071", " 2 ", " 1000 "}).size(), 1U) << text;
   EXPECT_EQ(lines_with(text, {"W(FP)-G(FP)", "0.1050 ± 0.0071 *"}).size(), 1U) << text;
   EXPECT_EQ(std::count(text.begin(), text.end(), '*'), 3) << text;  // two columns and the legend
-  EXPECT_TRUE(mentions(text, {"toy: 4 runs; 2 points", "average loss", "[loss]", "after 1000 iterations", "over 2 seeds"})) << text;
+  EXPECT_TRUE(mentions(text, {"toy: 4 runs; 2 points", "average loss", "after 1000 iterations", "over 2 seeds"})) << text;
   EXPECT_FALSE(mentions(text, {"scale"})) << "follows from the quantizer\n" << text;
   EXPECT_FALSE(mentions(text, {"accuracy"})) << text;
   EXPECT_FALSE(mentions(text, {"egret"})) << text;
@@ -225,6 +225,27 @@ TEST_F(Show, HighestAccuracyIsBest) {
   EXPECT_EQ(lines_with(text, {"W(LAB)", "92.25 *", "93.00"}).size(), 1U) << text;
   EXPECT_EQ(lines_with(text, {"W(FP)", "91.50"}).size(), 1U) << text;
   EXPECT_TRUE(mentions(text, {"accuracy", "[%]", "best"})) << text;
+}
+
+TEST_F(Show, NothingIsBestAmongEquals) {
+  Record a = run_of("a", 64, "fp", "fp", 1, 0.1), b = run_of("b", 64, "lab", "fp", 1, 0.1);
+  for (Record* run : {&a, &b}) run->datasets.push_back(scalar("final/test_accuracy", 90, "%"));
+  for (Record* run : {&a, &b}) run->datasets.push_back(scalar("final/best_test_accuracy", 90, "%"));
+  const std::string text = shown(toy({a, b}));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '*'), 0) << text;
+  EXPECT_FALSE(mentions(text, {"[loss]"})) << "the heading says it\n" << text;
+  EXPECT_TRUE(mentions(text, {"accuracy"}) && lines_with(text, {"best"}).empty()) << "the same column twice\n" << text;
+}
+
+TEST_F(Show, CompressedNetworks) {
+  Record a = run_of("a", 64, "fp", "fp", 1, 0.1), b = run_of("b", 64, "lab", "fp", 1, 0.2);
+  for (Record* run : {&a, &b}) run->attributes["iterations"] = std::int64_t{0};
+  a.datasets = {scalar("final/compression/train_loss", 8.5, "loss"), scalar("final/compression/test_accuracy", 97.5, "%")};
+  b.datasets = {scalar("final/compression/train_loss", 16, "loss"), scalar("final/compression/test_accuracy", 98.5, "%")};
+  const std::string text = shown(toy({a, b}));
+  EXPECT_EQ(lines_with(text, {"W(FP)-G(FP)", "8.500 *", "97.50"}).size(), 1U) << text;
+  EXPECT_EQ(lines_with(text, {"W(LAB)-G(FP)", "16.00", "98.50 *"}).size(), 1U) << text;
+  EXPECT_TRUE(mentions(text, {"quantized", "training", "values at the end of the run"})) << text;
 }
 
 TEST_F(Show, DivergedRunsAreCountedApart) {
