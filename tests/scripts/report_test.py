@@ -27,6 +27,7 @@ from qsweep_plot import page, reading, table  # noqa: E402
 CONTRAST = 4.5     # WCAG 2, AA, for text
 MOST_BYTES = 5e6
 WIDTHS = (390, 1280)
+DPI, QUICK = page.DPI, 60         # dots per inch, where nobody looks
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -111,7 +112,8 @@ class Page(unittest.TestCase):
             first = next(iter(file["runs"].values()))
             first.attrs["status"], first.attrs["diverged_iteration"] = "diverged", 77
         cls.output = os.path.join(cls.folder, "a page.html")
-        code, cls.said, wrong = write([*cls.files, cls.files[0], "-o", cls.output])
+        page.DPI = QUICK
+        code, cls.said, wrong = write([*cls.files, cls.files[1], "-o", cls.output])
         assert code == 0, wrong
         with open(cls.output, encoding="utf-8") as file:
             cls.text = file.read()
@@ -160,8 +162,8 @@ class Page(unittest.TestCase):
         for image in images:
             self.assertTrue(80 < len(image.attributes["alt"]) < 2500, image.attributes["alt"])
             self.assertNotRegex(image.attributes["alt"], r"[$\\{}]")
-            self.assertGreater(int(image.attributes["width"]), 600)
-            self.assertGreater(int(image.attributes["height"]), 200)
+            self.assertGreater(int(image.attributes["width"]), 6 * QUICK)
+            self.assertGreater(int(image.attributes["height"]), 2 * QUICK)
         self.assertIn("Iterations to the same level", next(self.tree.all("figcaption")).words())
 
     def test_tables(self):
@@ -334,6 +336,7 @@ class Browser(unittest.TestCase):
         reference = os.path.join(ROOT, "results", "reference")
         files = sorted(os.path.join(reference, f) for f in os.listdir(reference) if f.endswith(".h5"))
         cls.output = os.path.join(cls.folder, "report.html")
+        page.DPI = DPI
         code, _, wrong = write([*files, "-o", cls.output])
         assert code == 0, wrong
         cls.count = len(files)
