@@ -180,11 +180,25 @@ class Checkpoint(ProgramTest):
             run["checkpoint/scales"] = [1.0, 2.0]  # double, not float
             run["checkpoint/scales"].attrs["unit"] = run["checkpoint/scales"].attrs["long_name"] = "1"
 
+        def other_tensors(run):
+            del run["checkpoint/scales"]
+            run.create_dataset("checkpoint/scales", data=[1, 2, 3], dtype="f4")
+            run["checkpoint/scales"].attrs["unit"] = run["checkpoint/scales"].attrs["long_name"] = "1"
+
+        def short_curve(run):
+            curve = run["checkpoint/curves/loss"][()]
+            del run["checkpoint/curves/loss"]
+            run["checkpoint/curves/loss"] = curve[:-1]
+            run["checkpoint/curves/loss"].attrs["unit"] = run["checkpoint/curves/loss"].attrs["long_name"] = "1"
+
+        def beyond_the_end(run):
+            run["checkpoint/iterations_done"][...] = 1 << 62
+
         def other_kernel(run):
             run["checkpoint"].attrs["blas_kernel"] = "Prescott"
 
         for work, needles in ((other_version, ["state of version 2", "delete the checkpoints"]), (without_field, ["second_moment/fc1/weight is missing"]),
-                              (other_shape, ["checkpoint/scales"]), (other_kernel, ["OPENBLAS_CORETYPE=Prescott", "computed with OpenBLAS's kernel Prescott"])):
+                              (other_shape, ["checkpoint/scales"]), (other_tensors, ["scales"]), (short_curve, ["curves/loss", "points"]), (beyond_the_end, ["iteration"]), (other_kernel, ["OPENBLAS_CORETYPE=Prescott", "computed with OpenBLAS's kernel Prescott"])):
             for ranks in (0, 2):
                 with self.subTest(work.__name__, ranks=ranks):
                     shutil.copy(kept, newest)
