@@ -134,6 +134,11 @@ def plain_table(title, texts, row_names, column_names):
                                      .rstrip() for line in lines) + "\n"
 
 
+def evaluated_often(runs):
+    """Whether there is a curve of accuracy; runs that were evaluated at their end alone are in the table."""
+    return any(len(curve.x) > 1 for curve in (run.curve("test_accuracy") for run in runs) if curve)
+
+
 def bits_figure(results, by_weight, title):
     """Curves of loss and accuracy above the tables of final accuracies."""
     runs, _, note = choose(results, *AXES)
@@ -141,10 +146,11 @@ def bits_figure(results, by_weight, title):
     loss_name = "average_loss" if "average_loss" in results.names() else "loss"
     accuracies = [n for n in ("test_accuracy", "averaged_test_accuracy") if n in results.names()] or ["test_accuracy"]
     columns, table_height = len(panels.panels), .9 + .27 * len(panels.gradients)
-    heights = (2.7, 2.7) + (table_height,) * len(accuracies)
+    curves = [loss_name] + ["test_accuracy"] * evaluated_often(runs)
+    heights = (2.7,) * len(curves) + (table_height,) * len(accuracies)
     figure = style.pyplot.figure(figsize=(min(18, max(7, 2.5 * columns)), sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-    for row, name in enumerate((loss_name, "test_accuracy")):
+    for row, name in enumerate(curves):
         axes = [figure.add_subplot(grid[row, 0])]
         axes += [figure.add_subplot(grid[row, j], sharex=axes[0], sharey=axes[0]) for j in range(1, columns)]
         curves_row(axes, panels, name, results)
@@ -155,7 +161,7 @@ def bits_figure(results, by_weight, title):
     for i, name in enumerate(accuracies):
         texts, level = table_of(panels.gradients, panels.weights, lambda row, column: members_of(runs, column, row[1]), name)
         label = "Final " + results.label(name)
-        draw_table(figure.add_subplot(grid[2 + i, :]), texts, level, row_names, column_names, label)
+        draw_table(figure.add_subplot(grid[len(curves) + i, :]), texts, level, row_names, column_names, label)
         words.append(plain_table(label, texts, row_names, column_names))
     figure.table = "\n".join(words)
     handles = [style.Line2D([], [], color=colour, ls=line, lw=2, label=name) for name, (colour, line) in panels.look.items()]

@@ -105,6 +105,20 @@ class OwnFigures(Folder):
     def test_mlp_mnist(self):
         self.contains(self.words(self.make("mlp_mnist")), "W(LAQ4)", "G(SQ4)", "test accuracy [%]", "Final test accuracy")
 
+    def test_accuracy_evaluated_once_is_in_the_table_alone(self):
+        file = self.make("mlp_mnist")
+        self.assertIn("test accuracy [%]", [ax.get_ylabel() for ax in plot.figure_function("mlp_mnist")(reading.read(file)).axes])
+        with h5py.File(file, "a") as opened:
+            for run in opened["runs"].values():
+                for name in ("evaluation_iteration", "test_accuracy"):
+                    last = run["curves"][name][-1:]
+                    kept = dict(run["curves"][name].attrs)
+                    del run["curves"][name]
+                    run["curves"].create_dataset(name, data=last).attrs.update(kept)
+        figure = plot.figure_function("mlp_mnist")(reading.read(file))
+        self.assertNotIn("test accuracy [%]", [ax.get_ylabel() for ax in figure.axes])
+        self.assertIn("Final test accuracy", figure.table)
+
     def test_bits_of_cifarnet(self):
         for name, title in (("weight_bits", "bits of the weights"), ("gradient_bits", "bits of the gradients")):
             file = self.make(name)
