@@ -7,8 +7,8 @@ from kills import Kills
 
 class ShortForm(Kills):
     def test_six_kills(self):
-        self.kill_and_go_on(kills=6, seed=1, seconds=1)
-        self.assertGreater(self.seen["half"], 0, "no kill came while a file was written")
+        self.kill_and_go_on(kills=6, seed=1, seconds=0.6)
+        self.assertGreater(self.seen["moment checkpoint"], 0, "no kill came while a checkpoint was written")
 
 
 if __name__ == "__main__":
