@@ -48,6 +48,9 @@ class Archive {
   void elements(const std::string& name, const Layout& layout, const Partition& partition, std::span<float> mine);
   void weights(const Layout& layout, const Partition& partition, std::span<float> mine);  ///< elements, stored as final/weights
 
+  /// Restoring only: what was taken does not fit the rest of the run.
+  void refuse(const std::string& name, const char* why) { fail(std::string(group) + "/" + name, why); }
+
   /// After the last field. Collective; DataError on every rank if one was missing, had another shape, or is unknown to this program:
   /// then what was restored is not to be used. `origin` names the checkpoint.
   void finish(const std::string& origin = "");
@@ -76,7 +79,7 @@ class Archive {
       value = static_cast<T>(values->front());
     } else {
       const auto* values = std::get_if<T>(&from.values);
-      if (values == nullptr) return false;
+      if (values == nullptr || (!value.empty() && values->size() != value.size())) return false;  // what grows begins empty
       value = *values;
     }
     return true;

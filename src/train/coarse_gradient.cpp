@@ -56,7 +56,7 @@ class CoarseGradientRun {
     Archive archive = Archive::saving(team_, record);
     state(archive);
     Runtime taken = execution();
-    archive.shared("execution", taken.rows);
+    taken.state(archive);
     archive.finish();
     task_.saving.save(std::move(record));
     if (wish == Wish::save_and_stop) throw Interrupted(fmt::format("stopped after t = {}", done_));
@@ -64,9 +64,10 @@ class CoarseGradientRun {
 
   void resume() {
     Archive archive = Archive::restoring(team_, *task_.saving.resume);
+    line_.resize(settings_.problem.line.size() * starts_.count);
     state(archive);
     Runtime taken;
-    archive.shared("execution", taken.rows);
+    taken.state(archive);
     archive.finish(task_.saving.origin);
     ++interruptions_;
     before_ = dealt_out(taken, static_cast<std::size_t>(team_.ranks()));

@@ -189,6 +189,8 @@ void Compression::Kept::state(const std::string& group, Archive& archive) {
 /// Between C steps: what Θ is the projection of does not count any more, only Θ itself.
 void Compression::state(Archive& archive) {
   Kept now{delta_, codebooks_};
+  if (archive.restores())
+    for (Codebook& codebook : now.codebooks) codebook.levels.resize(quantizer_.size());
   now.state("compression", archive);
   if (archive.restores()) restore(now);
   std::vector<double> passes(passes_.begin(), passes_.end());

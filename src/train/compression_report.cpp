@@ -83,6 +83,8 @@ void CompressionReport::state(Archive& archive) {
   archive.shared("compression/best_mu_step", best);
   best_ = best;
   archive.shared("compression/gap", gap_);
+  const std::size_t steps = train_loss_.size();
+  if (archive.restores() && (curves_.iterations().size() != steps || l_seconds_.size() != steps || c_seconds_.size() != steps || best_ >= steps)) archive.refuse("compression", "has another number of steps than its curves");
 }
 
 /// Datasets of one value a codebook get the axis [codebooks], those of K or `bins` values each the axes [codebooks, …].

@@ -136,6 +136,14 @@ void Metrics::write_histograms(Record& record) const {
   record.datasets.push_back({"curves/gradient_sigma", "loss", "standard deviation of the gradient's elements, mean over workers", {points, layers}, histogram_sigma_, {{"layers", layers_}}});
 }
 
+/// Each list has a value, or a row, at each point.
+void Metrics::check_lengths(Archive& archive) const {
+  const std::size_t evaluations = evaluation_iterations_.size(), histograms = histogram_iterations_.size(), layers = layers_.size();
+  for (const std::vector<double>* values : {&test_loss_, &test_accuracy_, &train_loss_, &train_accuracy_, &averaged_test_accuracy_})
+    if (values->size() != evaluations) archive.refuse("evaluations", "have different lengths");
+  if (histogram_counts_.size() != histograms * layers * histogram_bins || histogram_sigma_.size() != histograms * layers) archive.refuse("histograms", "have different lengths");
+}
+
 void Metrics::state(Archive& archive) {
   archive.shared("loss_sum", loss_sum_);
   archive.shared("full_precision_sum", full_precision_sum_);
@@ -153,6 +161,7 @@ void Metrics::state(Archive& archive) {
   archive.of_root("histograms/iteration", histogram_iterations_);
   archive.of_root("histograms/counts", histogram_counts_);
   archive.of_root("histograms/sigma", histogram_sigma_);
+  if (archive.restores()) check_lengths(archive);
   if (!regret_) return;
   for (const auto& [name, values] : regret_->state()) archive.of_root(name, values);
   for (const char* bound : {"printed", "u2", "u3"}) archive.of_root(std::string("theory/defined/") + bound, bounds_defined_[bound]);

@@ -61,6 +61,7 @@ class Metrics {
 
  private:
   void write_histograms(Record& record) const;
+  void check_lengths(Archive& archive) const;
 
   const Settings& settings_;
   bool linear_;

@@ -40,10 +40,16 @@ void Recorder::thin() {
 void Recorder::state(Archive& archive, const std::string& group) {
   archive.shared(group + "/interval", interval_);
   archive.shared(group + "/iteration", iterations_);
+  std::vector<std::int64_t> columns;
+  for (const std::string& curve : order_) columns.push_back(static_cast<std::int64_t>(columns_[curve]));
   archive.of_root(group + "/names", order_);
-  for (const std::string& curve : order_) {
-    archive.of_root(group + "/" + curve, curves_[curve]);
-    columns_[curve] = iterations_.empty() ? 1 : curves_[curve].size() / iterations_.size();
+  archive.of_root(group + "/columns", columns);
+  if (columns.size() != order_.size()) return archive.refuse(group + "/columns", "are not those of the names");
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    std::vector<double>& values = curves_[order_[i]];
+    archive.of_root(group + "/" + order_[i], values);
+    columns_[order_[i]] = static_cast<std::size_t>(columns[i]);
+    if (values.size() != iterations_.size() * columns_[order_[i]]) archive.refuse(group + "/" + order_[i], "has another number of points than the curves");
   }
 }
 

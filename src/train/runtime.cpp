@@ -22,6 +22,11 @@ std::size_t slowest_rank(const Runtime& runtime) {
 
 }  // namespace
 
+void Runtime::state(Archive& archive) {
+  archive.shared("execution", rows);
+  if (archive.restores() && (rows.empty() || rows.size() % columns != 0)) archive.refuse("execution", "is no table of ranks");
+}
+
 Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic) {
   std::array<double, Runtime::columns> mine{};
   std::copy(watch.seconds().begin(), watch.seconds().end(), mine.begin());

@@ -4,6 +4,7 @@
 #include "base/stopwatch.h"
 #include "exchange/exchange.h"
 #include "results/record.h"
+#include "train/archive.h"
 
 /// Where the time of a run went, and what it sent: the groups runtime/ and traffic/.
 namespace qsweep {
@@ -12,6 +13,8 @@ namespace qsweep {
 struct Runtime {
   static constexpr std::size_t columns = phases + 2;
   std::vector<double> rows;
+
+  void state(Archive& archive);
 };
 /// Of all ranks, on every rank. Collective.
 Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic);

@@ -88,7 +88,7 @@ class RegressionRun {
     compression_.state(archive);
     report_->state(archive);
     if (settings_.compression.keep != "best") return;
-    if (archive.restores()) best_ = compression_.keep(w_);
+    if (archive.restores()) best_ = compression_.keep(w_), best_w_ = w_;
     best_->state("compression/best", archive);
     archive.shared("compression/best/weights", best_w_);
   }

@@ -58,6 +58,7 @@ void Trainer::aim_l_step(std::uint64_t k) {
 /// In the midst of an L step: w, gathered at its end, and the loss there are not part of it.
 void Trainer::compression_state(Archive& archive) {
   Compressing& c = *compression_;
+  if (archive.restores()) c.state.resize(model_->state_layout().dimension());
   c.method.state(archive);
   c.report.state(archive);
   archive.shared("compression/batch_norm", c.state);
@@ -65,7 +66,7 @@ void Trainer::compression_state(Archive& archive) {
   double seconds = std::chrono::duration<double>(Stopwatch::Clock::now() - c.since).count();
   archive.shared("compression/seconds", seconds);
   if (settings_.compression.keep == "best") {
-    if (archive.restores()) c.best = c.method.keep(c.w);
+    if (archive.restores()) c.best = c.method.keep(c.w), c.best_w = c.w, c.best_state = c.state;
     c.best->state("compression/best", archive);
     archive.shared("compression/best/weights", c.best_w);
     archive.shared("compression/best/batch_norm", c.best_state);

@@ -248,5 +248,30 @@ TEST_F(ResumeTest, a_state_that_does_not_fit_is_refused_on_every_rank) {
   EXPECT_NE(refusal(more).find("checkpoint/of_the_future is unknown"), std::string::npos);
 }
 
+/// One value more than it should have, of the right type: a file that another program changed.
+void lengthen(Dataset& d) {
+  std::visit([](auto& values) { values.push_back(values.back()); }, d.values);
+  d.shape = {std::visit([](const auto& values) { return values.size(); }, d.values)};
+}
+
+TEST_F(ResumeTest, fields_of_another_length_are_refused) {
+  if (world.ranks() > 1) GTEST_SKIP() << "every rank is told what the root finds: shown above";
+  for (const Point& base : {measured(), joined(short_mlp(), {{"run.histograms", "1 2"}}), joined(compressed("learning_compression"), {{"compression.keep", "best"}}), toy(), sampled_toy()}) {
+    const Settings settings = settings_with(base);
+    int left = 2;
+    const Part first = part(settings, world, nullptr, [&] { return --left == 0 ? Wish::save_and_stop : Wish::go_on; });
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i < first.record.datasets.size(); ++i) {
+      const Dataset& field = first.record.datasets[i];
+      if (!field.path.starts_with("checkpoint/") || std::visit([](const auto& values) { return values.empty(); }, field.values)) continue;
+      Record changed = first.record;
+      lengthen(changed.datasets[i]);
+      EXPECT_THROW(part(settings, world, &changed, [] { return Wish::save_and_stop; }), DataError) << field.path;
+      ++refused;
+    }
+    EXPECT_GT(refused, 10U);
+  }
+}
+
 }  // namespace
 }  // namespace qsweep
