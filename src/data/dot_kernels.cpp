@@ -22,7 +22,7 @@ inline Lanes add_product(Lanes sum, Lanes a, Lanes b) { return _mm256_fmadd_pd(a
 inline void store(double* p, Lanes a) { _mm256_storeu_pd(p, a); }
 #else
 using Lanes = __m128d;
-inline Lanes load(const float* p) { return _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(p)))); }
+inline Lanes load(const float* p) { return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadu_si64(p))); }
 inline Lanes load(const double* p) { return _mm_loadu_pd(p); }
 inline Lanes add_product(Lanes sum, Lanes a, Lanes b) { return _mm_add_pd(sum, _mm_mul_pd(a, b)); }
 inline void store(double* p, Lanes a) { _mm_storeu_pd(p, a); }

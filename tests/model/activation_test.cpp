@@ -79,7 +79,7 @@ TEST(QuantizedActivation, ceil_at_ties) {
     return y;
   };
   EXPECT_EQ(one(q, 0), 0);
-  EXPECT_EQ(one(q, std::nextafter(0.0F, 1.0F) * 0x1p40F), 0.5F) << "any positive input yields at least one step";
+  EXPECT_EQ(one(q, 0x1p-109F), 0.5F) << "any positive input yields at least one step";
   EXPECT_EQ(one(q, 0.5F), 0.5F);
   EXPECT_EQ(one(q, std::nextafter(0.5F, 1.0F)), 1);
   EXPECT_EQ(one(q, 1), 1);
