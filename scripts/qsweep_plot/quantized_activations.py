@@ -90,15 +90,19 @@ def rows_of(results):
                         continue
                     loss, accuracy = PAPER.get((kind, bits), {}).get(estimator, (None, None)) if not extra else (None, None)
                     rows.append((NETWORKS[kind], str(bits) if bits else "float", NAMES[estimator] + (f" ({extra})" if extra else ""),
-                                 spread([last_loss(r) for r in runs], ".2g"), spread([r.final("best_test_accuracy") for r in runs], ".2f"),
+                                 spread([last_loss(r) for r in runs], ".1e"), spread([r.final("best_test_accuracy") for r in runs], ".2f"),
                                  spread([r.final("test_accuracy") for r in runs], ".2f"),
-                                 "–" if loss is None else f"{loss:.2g}", "–" if accuracy is None else f"{accuracy:.2f}"))
+                                 "–" if loss is None else f"{loss:.1e}", "–" if accuracy is None else f"{accuracy:.2f}"))
     return rows
+
+
+def note(rows):
+    return "± half the range over seeds" if any("±" in cell for row in rows for cell in row) else ""
 
 
 def text_table(rows):
     widths = [max(len(row[i]) for row in [HEADS] + rows) for i in range(len(HEADS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [HEADS] + rows) + "\n"
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [HEADS] + rows) + "\n" + note(rows) + "\n" * bool(note(rows))
 
 
 def draw_table(ax, rows):
@@ -107,6 +111,7 @@ def draw_table(ax, rows):
     ax.set_axis_off()
     table = ax.table(cellText=[list(row) for row in rows], colLabels=[h.replace("paper: ", "paper:\n") for h in HEADS], loc="center", cellLoc="left",
                      colWidths=[.11, .06, .2, .15, .15, .15, .09, .11])
+    ax.set_title(note(rows), fontsize=9, loc="right", pad=0)
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     for (i, _), cell in table.get_celld().items():

@@ -78,9 +78,10 @@ class Figures(unittest.TestCase):
         self.assertEqual(len(files), 2)
         with open(files[1]) as text:
             lines = text.read().splitlines()
-        self.assertEqual(len(lines), 1 + 1 + 6 + 1)
+        self.assertEqual(len(lines), 1 + 1 + 6 + 2)
+        self.assertEqual(lines[8], "± half the range over seeds")
         row = next(line for line in lines if " 2 " in line and " ReLU" in line and "clipped" not in line)
-        self.assertEqual(row.split(), ["LeNet-5", "2", "ReLU", "0.03", "±", "0.01", "91.15", "±", "0.05", "90.00", "±", "0.00", "0.0051", "99.24"])
+        self.assertEqual(row.split(), ["LeNet-5", "2", "ReLU", "3.0e-02", "±", "1.0e-02", "91.15", "±", "0.05", "90.00", "±", "0.00", "5.1e-03", "99.24"])
         self.assertIn("Reduced: epochs LeNet-5 2 of 50", lines[-1])
         for expected in ("clipped ReLU", "float network", "α = 0.6511", "LeNet-5, 4 bits"):
             self.assertIn(expected, words)
