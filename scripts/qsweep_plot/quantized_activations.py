@@ -59,12 +59,19 @@ def members(runs, kind, bits, estimator):
     return [r for r in found if bits == 0 or r.key("activations.ste") == estimator]
 
 
+def loss_digits(loss):
+    """As the paper writes losses: 1.56, 2.6e-02."""
+    return ".2f" if loss >= .1 else ".1e"
+
+
 def spread(found, digits):
-    """Mean ± half the range."""
+    """Mean ± half the range. digits: a format, or what gives the one of the mean."""
     found = numpy.array(found, float)
     found = found[numpy.isfinite(found)]
     if found.size == 0:
         return "–"
+    if callable(digits):
+        digits = digits(found.mean())
     text = f"{found.mean():{digits}}"
     return text + (f" ± {(found.max() - found.min()) / 2:{digits}}" if found.size > 1 else "")
 
@@ -90,9 +97,9 @@ def rows_of(results):
                         continue
                     loss, accuracy = PAPER.get((kind, bits), {}).get(estimator, (None, None)) if not extra else (None, None)
                     rows.append((NETWORKS[kind], str(bits) if bits else "float", NAMES[estimator] + (f" ({extra})" if extra else ""),
-                                 spread([last_loss(r) for r in runs], ".1e"), spread([r.final("best_test_accuracy") for r in runs], ".2f"),
+                                 spread([last_loss(r) for r in runs], loss_digits), spread([r.final("best_test_accuracy") for r in runs], ".2f"),
                                  spread([r.final("test_accuracy") for r in runs], ".2f"),
-                                 "–" if loss is None else f"{loss:.1e}", "–" if accuracy is None else f"{accuracy:.2f}"))
+                                 "–" if loss is None else f"{loss:{loss_digits(loss)}}", "–" if accuracy is None else f"{accuracy:.2f}"))
     return rows
 
 
