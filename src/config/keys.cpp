@@ -458,6 +458,11 @@ const Key* find_key(const std::string& name) {
   return found == keys().end() ? nullptr : &*found;
 }
 
+bool decides_result(const std::string& name) {
+  const Key* key = find_key(name);
+  return key == nullptr || key->decides_result;
+}
+
 Point effective_point(const Point& given) {
   Point effective;
   const auto kind = given.find("model.kind");

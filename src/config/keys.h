@@ -24,6 +24,7 @@ struct Key {
 
 const std::vector<Key>& keys();
 const Key* find_key(const std::string& name);
+bool decides_result(const std::string& name);  ///< also true of a key that is not known here: another version's
 
 /// Fills in defaults, sets keys without meaning to "-". `given` holds canonical values.
 Point effective_point(const Point& given);

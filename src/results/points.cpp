@@ -22,7 +22,7 @@ namespace {
 const std::string weights = "weights.quantizer", gradients = "gradients.quantizer";
 
 /// Says nothing about what was trained, or is what the spread is over.
-bool separates(const std::string& key) { return key != "run.seed" && key != "experiment.name" && key != "data.dir" && key != "run.checkpoint_every"; }
+bool separates(const std::string& key) { return key != "run.seed" && decides_result(key); }
 
 std::string value_of(const RunSummary& run, const std::string& key) {
   const std::string value = run.setting(key);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "config/keys.h"
+
 namespace qsweep {
 
 namespace {
@@ -12,7 +14,7 @@ namespace {
 std::string apart_from_gradients(const RunSummary& run) {
   std::string text;
   for (const auto& [key, value] : run.settings)
-    if (!key.starts_with("gradients.") && key != "experiment.name" && key != "data.dir" && key != "run.checkpoint_every") text += key + " = " + value + "\n";
+    if (!key.starts_with("gradients.") && decides_result(key)) text += key + " = " + value + "\n";
   return text;
 }
 

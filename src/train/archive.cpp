@@ -24,9 +24,11 @@ void Archive::put(const std::string& name, Values values) {
 const Dataset* Archive::take(const std::string& name) {
   taken_.insert(in_group(name));
   const Dataset* found = from_->find(in_group(name));
-  if (found == nullptr) fail(in_group(name), "is missing");
+  if (found == nullptr) refuse(name, "is missing");
   return found;
 }
+
+void Archive::refuse(const std::string& name, const char* why) { fail(in_group(name), why); }
 
 void Archive::fail(const std::string& name, const char* what) {
   if (error_.empty()) error_ = fmt::format("{} {}", name, what);
@@ -36,7 +38,7 @@ void Archive::of_root(const std::string& name, std::span<double> values) {
   std::vector<double> list(values.begin(), values.end());
   of_root(name, list);
   if (!restores() || !team_.is_root()) return;
-  if (list.size() != values.size()) fail(in_group(name), "has another shape");
+  if (list.size() != values.size()) refuse(name, "has another shape");
   else std::ranges::copy(list, values.begin());
 }
 
@@ -52,7 +54,7 @@ void Archive::rows(const std::string& name, std::span<T> mine, std::size_t each,
   std::vector<T> all(each * workers);
   if (restores()) {
     of_root(name, all);
-    if (all.size() != each * workers) fail(in_group(name), "has another shape");
+    if (all.size() != each * workers) refuse(name, "has another shape");
     all.resize(each * workers);
   }
   for (int p = 0; p < team_.ranks(); ++p) {

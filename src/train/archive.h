@@ -40,7 +40,7 @@ class Archive {
   void of_root(const std::string& name, T& value) {
     if (!team_.is_root()) return;
     if (!restores()) put(name, pack(value));
-    else if (const Dataset* found = take(name); found != nullptr && !unpack(*found, value)) fail(std::string(group) + "/" + name, "has another type or shape");
+    else if (const Dataset* found = take(name); found != nullptr && !unpack(*found, value)) refuse(name, "has another type or shape");
   }
   void of_root(const std::string& name, std::span<double> values);  ///< of this size
   void of_workers(const std::string& name, std::span<float> mine, std::size_t each, std::size_t workers) { rows(name, mine, each, workers); }
@@ -49,7 +49,7 @@ class Archive {
   void weights(const Layout& layout, const Partition& partition, std::span<float> mine);  ///< elements, stored as final/weights
 
   /// Restoring only: what was taken does not fit the rest of the run.
-  void refuse(const std::string& name, const char* why) { fail(std::string(group) + "/" + name, why); }
+  void refuse(const std::string& name, const char* why);
 
   /// After the last field. Collective; DataError on every rank if one was missing, had another shape, or is unknown to this program:
   /// then what was restored is not to be used. `origin` names the checkpoint.

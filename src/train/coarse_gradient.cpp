@@ -240,8 +240,7 @@ Cost coarse_gradient_cost(const Settings& s, std::size_t parts_per_rank, const S
   const double evaluations = static_cast<double>(s.run.iterations + s.problem.line.size());
   const double per_start = samples == 0 ? 80e-9 + 3e-9 * m : samples * m * (4e-9 + 2e-9 * n);  // measured: error functions and angles; samples
   cost.flops_per_iteration = starts * (samples == 0 ? 10 * m : 4 * samples * m * n);
-  const std::uint64_t interval = std::max<std::uint64_t>(1, s.run.record_every != 0 ? s.run.record_every : s.run.iterations / Recorder::most_points);
-  const double points = static_cast<double>(s.run.iterations / interval), per_point = 220e-9;  // what is observed, and quantiles of it
+  const double points = static_cast<double>(s.run.iterations / Recorder(s.run.record_every, s.run.iterations).interval()), per_point = 220e-9;  // what is observed, and quantiles of it
   cost.core_seconds = starts * (per_start * evaluations + per_point * points + samples * m * n / speed.draws * 10) + 0.05;
   const std::size_t rows = 2 * (s.problem.rows + s.model.dimension) + 4 * Observed::items;
   cost.bytes_per_rank = 8 * s.problem.starts * rows + (s.problem.samples == 0 ? 0 : 4 * s.problem.samples / s.workers.count * parts_per_rank * s.problem.rows * s.model.dimension * s.problem.starts) + (std::size_t{60} << 20);

@@ -19,6 +19,7 @@ class Recorder {
   /// interval 0 = auto; iterations 0 = not known.
   Recorder(std::uint64_t interval, std::uint64_t iterations);
 
+  std::uint64_t interval() const { return interval_; }
   bool wants(std::uint64_t iteration, bool last) const { return last || (iteration - 1) % interval_ == 0; }
   /// Begins the point of an iteration; then each curve gets its value or its row.
   void begin(std::uint64_t iteration);

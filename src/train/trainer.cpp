@@ -224,7 +224,7 @@ void Trainer::evaluate(std::uint64_t t, bool last) {
   const bool test = evaluation_due(settings_.run.evaluate_every, t, last), train = evaluation_due(settings_.run.evaluate_train_every, t, last);
   if (!test && !train) return;
   const Timed timed(watch_, Phase::evaluate);
-  const std::vector<float> state = compression_ ? compression_->state : mean_state();
+  const std::vector<float> state = evaluated_state();
   if (compression_ && !ends_l_step(t)) gather_weights();
   // Weights that are rounded stochastically have those of full precision as their mean: these are evaluated.
   const std::span<const float> weights = compression_ ? compression_->method.quantized(compression_->w) : settings_.compression.rounding == "stochastic" ? full_precision_weights() : quantized_.values();
@@ -253,6 +253,9 @@ std::vector<float> Trainer::quantized_average() const {
 Score Trainer::score(std::span<const float> weights, std::span<const float> state, const ImageSetView& images) {
   return qsweep::evaluate(*model_, weights, state, images, data_.preprocessor(settings_), team_);
 }
+
+/// Running statistics of batch norm that belong to the network that counts: Δ(Θ) where weights are compressed.
+std::vector<float> Trainer::evaluated_state() const { return compression_ ? compression_->state : mean_state(); }
 
 /// Running statistics of batch norm: the mean over workers, added in order.
 std::vector<float> Trainer::mean_state() const {

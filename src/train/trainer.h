@@ -52,6 +52,7 @@ class Trainer {
   std::vector<double> norm_ratios();
   void record_histogram(std::uint64_t t);
   std::vector<float> mean_state() const;
+  std::vector<float> evaluated_state() const;
   Record finish(std::uint64_t t, bool diverged);
   Score score(std::span<const float> weights, std::span<const float> state, const ImageSetView& images);
   bool ends_l_step(std::uint64_t t) const { return compression_ && settings_.compression.iterations != 0 && t % settings_.compression.iterations == 0; }

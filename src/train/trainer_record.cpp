@@ -95,7 +95,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   }
   watch_.enter(Phase::output);
   const Runtime runtime = execution();
-  const std::vector<float> state = compression_ ? compression_->state : mean_state();
+  const std::vector<float> state = evaluated_state();
   Record record;
   if (!team_.is_root()) return record;
   describe(record, diverged ? "diverged" : "complete", t);

@@ -46,7 +46,7 @@ void Trainer::save(const Saving& saving) {
   Runtime taken = execution();
   taken.state(archive);
   archive.finish();
-  const std::vector<float> mean = compression_ ? compression_->state : mean_state();
+  const std::vector<float> mean = evaluated_state();
   if (team_.is_root()) {
     describe(record, "running", done_);
     metrics_.write(record, std::nullopt);

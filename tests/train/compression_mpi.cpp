@@ -41,17 +41,8 @@ bool have_mnist(const Team& world) {
   return world.broadcast(found) != 0;
 }
 
-class CompressionRuns : public testing::Test {
+class CompressionRuns : public WithImages {
  protected:
-  static void SetUpTestSuite() {
-    data = new DataStore;
-    data->load(Team::world(), {settings_with(compressed("learning_compression"))});
-  }
-  static void TearDownTestSuite() { delete data; }
-
-  Team world = Team::world();
-  static inline DataStore* data = nullptr;
-
   void expect_same_bits(const Point& point) {
     const std::string expected = contents_alone(settings_with(joined(point, {{"workers.exchange", "allreduce"}})), world, *data);
     for (const char* exchange : {"allreduce", "server", "sharded"})

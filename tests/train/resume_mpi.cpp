@@ -33,17 +33,8 @@ Point toy() {
 }
 Point sampled_toy() { return joined(toy(), {{"data.samples", "24"}, {"workers.count", "4"}, {"problem.line", "0:0.05:0.2"}, {"gradients.quantizer", "sq4"}}); }
 
-class ResumeTest : public testing::Test {
+class ResumeTest : public WithImages {
  protected:
-  static void SetUpTestSuite() {
-    data = new DataStore;
-    data->load(Team::world(), {settings_with(mlp())});
-  }
-  static void TearDownTestSuite() { delete data; }  // before MPI ends: it holds shared memory
-
-  Team world = Team::world();
-  static inline DataStore* data = nullptr;
-
   /// Runs on until it is stopped or done: the checkpoint, or what there is to store, on the root.
   struct Part {
     Record record;

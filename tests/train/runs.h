@@ -47,6 +47,19 @@ inline Point mlp() {
           {"run.record_every", "1"}};
 }
 
+/// Tests whose runs read the images of mlp(): loaded once, and shared by the ranks.
+class WithImages : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    data = new DataStore;
+    data->load(Team::world(), {settings_with(mlp())});
+  }
+  static void TearDownTestSuite() { delete data; }  // before MPI ends: it holds shared memory
+
+  Team world = Team::world();
+  static inline DataStore* data = nullptr;
+};
+
 /// A record on the team's root, an empty one elsewhere.
 inline Record record_of(const Settings& settings, const Team& team, DataStore& data) {
   return Trainer(settings, team, data, std::nullopt, "").run();

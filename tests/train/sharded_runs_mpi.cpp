@@ -8,17 +8,8 @@ namespace {
 
 using namespace test;
 
-class ShardedRuns : public testing::Test {
+class ShardedRuns : public WithImages {
  protected:
-  static void SetUpTestSuite() {
-    data = new DataStore;
-    data->load(Team::world(), {settings_with(mlp())});
-  }
-  static void TearDownTestSuite() { delete data; }  // before MPI ends: it holds shared memory
-
-  Team world = Team::world();
-  static inline DataStore* data = nullptr;
-
   void expect_same_bits(const Point& point, const char* oracle = "allreduce") {
     const std::string expected = contents_alone(settings_with(joined(point, {{"workers.exchange", oracle}})), world, *data);
     EXPECT_EQ(contents_of(settings_with(joined(point, {{"workers.exchange", "sharded"}})), world, *data), expected);

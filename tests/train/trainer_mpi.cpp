@@ -12,17 +12,8 @@ namespace {
 
 using namespace test;
 
-class TrainerTest : public testing::Test {
+class TrainerTest : public WithImages {
  protected:
-  static void SetUpTestSuite() {
-    data = new DataStore;
-    data->load(Team::world(), {settings_with(mlp())});
-  }
-  static void TearDownTestSuite() { delete data; }  // before MPI ends: it holds shared memory
-
-  Team world = Team::world();
-  static inline DataStore* data = nullptr;
-
   void expect_same_bits(const Point& point) {
     const std::string expected = contents_alone(settings_with(joined(point, {{"workers.exchange", "allreduce"}})), world, *data);
     for (const char* exchange : {"allreduce", "server"})
