@@ -1,14 +1,24 @@
-/* Preloaded into the program: one MPI call of one rank fails, as the n-th of those listed here.
-     QSWEEP_FAULT_RANK=r QSWEEP_FAULT_CALL=n LD_PRELOAD=libmpi_faults.so mpirun -x LD_PRELOAD …
-   n = 0: none fails, and each rank writes how many calls it made to $QSWEEP_FAULT_COUNTS.r. */
+/* Preloaded into the program: one MPI call of one rank fails, the n-th of its kind.
+     QSWEEP_FAULT_RANK=r QSWEEP_FAULT_KIND=MPI_Bcast QSWEEP_FAULT_CALL=n LD_PRELOAD=libmpi_faults.so mpirun -x LD_PRELOAD …
+   Without a kind none fails. Where QSWEEP_FAULT_COUNTS is set, each rank writes its calls of each kind to $QSWEEP_FAULT_COUNTS.r. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static long calls = 0;
+enum { MOST_KINDS = 32 };
+static struct { const char* name; long calls; } kinds[MOST_KINDS];
+
+static long count(const char* name) {
+  int k = 0;
+  while (kinds[k].name != NULL && strcmp(kinds[k].name, name) != 0) ++k;
+  kinds[k].name = name;
+  return ++kinds[k].calls;
+}
 
 static int fails(const char* name) {
   static long wanted = -1;
+  const char* kind = getenv("QSWEEP_FAULT_KIND");
   int rank = -1;
   PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
   if (wanted < 0) {
@@ -16,8 +26,9 @@ static int fails(const char* name) {
     const char* at = getenv("QSWEEP_FAULT_RANK");
     wanted = call != NULL && at != NULL && atoi(at) == rank ? atol(call) : 0;
   }
-  if (++calls != wanted) return 0;
-  fprintf(stderr, "FAULT: %s of rank %d, its call %ld\n", name, rank, calls);
+  const long call = count(name);
+  if (kind == NULL || strcmp(kind, name) != 0 || call != wanted) return 0;
+  fprintf(stderr, "FAULT: %s of rank %d, its call %ld\n", name, rank, call);
   return 1;
 }
 
@@ -51,7 +62,7 @@ int MPI_Finalize(void) {
     snprintf(file, sizeof file, "%s.%d", name, rank);
     FILE* out = fopen(file, "w");
     if (out != NULL) {
-      fprintf(out, "%ld\n", calls);
+      for (int k = 0; kinds[k].name != NULL; ++k) fprintf(out, "%s %ld\n", kinds[k].name, kinds[k].calls);
       fclose(out);
     }
   }
