@@ -122,7 +122,7 @@ void StochasticQuantizer::encode_add(std::span<const float> gradient, std::span<
       if (!squared_codes.empty()) squared_codes[s] += done.squared_codes;
     });
     const std::size_t count = fields.words(end - begin);
-    std::fill(codes.data() + (end - begin), codes.data() + count * fields.per_word, std::uint8_t{0});
+    std::fill(codes.data() + (end - begin), codes.data() + count * fields.per_word + slack, std::uint8_t{0});
     kernels_->pack_add(codes.data(), count, fields.width, fields.per_word, words.data() + (begin - first) / fields.per_word);
   }
 }
