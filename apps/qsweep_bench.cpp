@@ -1,6 +1,7 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
 // qsweep_bench codebooks               projections onto codebooks: seconds for 16 million weights, on one core
 // qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
+// mpirun -n P qsweep_bench exchange …     the three topologies beside MPI_Allreduce of floats: qsweep_bench/exchange.cpp
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>
 
@@ -22,6 +23,7 @@
 #include "model/blas.h"
 #include "model/network.h"
 #include "model/networks.h"
+#include "qsweep_bench/exchange.h"
 #include "quantize/codebook.h"
 #include "quantize/gradient.h"
 #include "quantize/weight.h"
@@ -280,8 +282,9 @@ int main(int argc, char** argv) {
   try {
     if (command == "kernels") return command_kernels();
     if (command == "codebooks") return command_codebooks();
+    if (command == "exchange") return bench_exchange(arguments, Team::world());
     if (command == "step") return command_step(arguments, Team::world());
-    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\n");
+    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\nmpirun -n P qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network NAME] [-o FILE.h5]\n");
     return command == "--help" || command == "-h" ? 0 : 2;
   } catch (const ConfigError& e) {
     fmt::print(stderr, "qsweep_bench: {}\n", e.what());

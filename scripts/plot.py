@@ -22,6 +22,7 @@ FIGURES = {
     "clipping_linear": "clipping:clipping_linear",
     "workers_linear": "workers:workers_linear",
     "mlp_mnist": "network:mlp_mnist",
+    "exchange": "exchange:exchange",
     "figure1": "straight_through:figure1",
     "population_descent": "straight_through:population_descent",
     "basin_counts": "straight_through:basin_counts",

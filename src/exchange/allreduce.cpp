@@ -23,7 +23,7 @@ void AllreduceExchange::average(const std::vector<std::vector<float>>& gradients
 void AllreduceExchange::average_codes(const std::vector<std::vector<float>>& gradients, const Round& round, std::span<float> mean) {
   const int workers = static_cast<int>(settings_.workers.count);
   const std::vector<float> scales = shared_scales(layout_, round);
-  {
+  if (!sizes_only_) {
     const Timed timed(watch_, Phase::quantize);
     std::ranges::fill(words_, 0);
     for (std::size_t i = 0; i < gradients.size(); ++i)
@@ -35,6 +35,7 @@ void AllreduceExchange::average_codes(const std::vector<std::vector<float>>& gra
     traffic_.bytes_sent += words_.size() * sizeof(std::uint64_t);
     ++traffic_.messages;
   }
+  if (sizes_only_) return;
   const Timed timed(watch_, Phase::quantize);
   quantizer_->decode_mean(words_, segments_of(layout_, scales, {}), workers, 0, layout_.dimension(), mean);
 }

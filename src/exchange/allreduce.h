@@ -14,6 +14,7 @@ class AllreduceExchange final : public Exchange {
   AllreduceExchange(const Settings& settings, const Team& team, const Layout& layout, Stopwatch& watch);
   void average(const std::vector<std::vector<float>>& gradients, const Round& round, std::span<float> mean) override;
   bool holds_state() const override { return true; }
+  void send_sizes_only() override { sizes_only_ = true; }
   void share(QuantizedWeights&, std::span<float>, std::span<const float>) override {}  // every rank made its own
 
  private:
@@ -24,6 +25,7 @@ class AllreduceExchange final : public Exchange {
   const Layout& layout_;
   Stopwatch& watch_;
   WorkerBlock block_;
+  bool sizes_only_ = false;
   std::optional<StochasticQuantizer> quantizer_;  ///< none: fp
   std::vector<std::uint64_t> words_;
 };

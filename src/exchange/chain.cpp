@@ -14,9 +14,9 @@ constexpr int chain_tag = 11;
 void chain_sum(const Team& team, const std::vector<std::vector<float>>& gradients, std::size_t workers, std::span<float> mean, Traffic& traffic) {
   const int last_rank = team.ranks() - 1;
   const float count = static_cast<float>(workers);
-  const std::size_t piece_elements = team.ranks() == 1 ? cache_elements : message_elements;
-  for (std::size_t begin = 0; begin < mean.size(); begin += piece_elements) {
-    const std::span<float> piece = mean.subspan(begin, std::min(piece_elements, mean.size() - begin));
+  const std::size_t step = team.ranks() == 1 ? cache_elements : message_elements;
+  for (std::size_t begin = 0; begin < mean.size(); begin += step) {
+    const std::span<float> piece = mean.subspan(begin, std::min(step, mean.size() - begin));
     if (team.is_root()) std::ranges::fill(piece, 0.0F);
     else team.receive(std::as_writable_bytes(piece), team.rank() - 1, chain_tag);
     for (const std::vector<float>& gradient : gradients)

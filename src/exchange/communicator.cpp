@@ -3,37 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <exception>
 #include <numeric>
 
 #include "base/errors.h"
+#include "exchange/mpi_call.h"
 
 namespace qsweep {
 namespace {
-
-void check(int code, const char* call) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  int rank = -1;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  throw MpiError(fmt::format("rank {}: {} failed: {}", rank, call, std::string(text, static_cast<std::size_t>(length))));
-}
-#define QSWEEP_MPI(call, arguments) check(call arguments, #call)
-
-/// MPI counts are int: longer messages go in pieces of this many elements.
-constexpr std::size_t largest_count = std::size_t{1} << 28;
-
-template <class T, class Piece>
-void in_pieces(std::span<T> values, Piece piece) {
-  do {
-    const std::size_t n = std::min(values.size(), largest_count);
-    piece(values.first(n), static_cast<int>(n));
-    values = values.subspan(n);
-  } while (!values.empty());
-}
 
 enum Kind : std::uint64_t { none, config, data, other };
 
@@ -51,7 +28,7 @@ Kind kind_of(const std::exception& e) {
 }  // namespace
 
 Mpi::Mpi(int& argc, char**& argv) {
-  check(MPI_Init(&argc, &argv), "MPI_Init");
+  check_mpi(MPI_Init(&argc, &argv), "MPI_Init");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
@@ -82,13 +59,36 @@ Team::Team(MPI_Comm owned) : communicator_(owned) {
   MPI_Comm_size(communicator_, &ranks_);
 }
 
-Team::Team(Team&& other) noexcept : communicator_(std::exchange(other.communicator_, MPI_COMM_NULL)), rank_(other.rank_), ranks_(other.ranks_) {}
+Team::Team(Team&& other) noexcept { *this = std::move(other); }
 
 Team& Team::operator=(Team&& other) noexcept {
   std::swap(communicator_, other.communicator_);
   std::swap(rank_, other.rank_);
   std::swap(ranks_, other.ranks_);
+  std::swap(largest_count_, other.largest_count_);
+  std::swap(watchdog_, other.watchdog_);
+  std::swap(world_ranks_, other.world_ranks_);
+  std::swap(world_ranks_text_, other.world_ranks_text_);
   return *this;
+}
+
+void Team::watch(Watchdog& watchdog) {
+  watchdog_ = &watchdog;
+  MPI_Group mine = MPI_GROUP_NULL, world = MPI_GROUP_NULL;
+  QSWEEP_MPI(MPI_Comm_group, (communicator_, &mine));
+  QSWEEP_MPI(MPI_Comm_group, (MPI_COMM_WORLD, &world));
+  std::vector<int> members(static_cast<std::size_t>(ranks_));
+  std::iota(members.begin(), members.end(), 0);
+  world_ranks_.resize(members.size());
+  QSWEEP_MPI(MPI_Group_translate_ranks, (mine, ranks_, members.data(), world, world_ranks_.data()));
+  MPI_Group_free(&mine);
+  MPI_Group_free(&world);
+  const bool block = world_ranks_.back() - world_ranks_.front() == ranks_ - 1 && ranks_ > 2;
+  world_ranks_text_ = block ? fmt::format("{} to {}", world_ranks_.front(), world_ranks_.back()) : fmt::format("{}", fmt::join(world_ranks_, ", "));
+}
+
+Watched Team::watched(const char* call, std::size_t bytes, int peer) const {
+  return {watchdog_, call, bytes, peer >= 0 && watchdog_ != nullptr ? world_ranks_[static_cast<std::size_t>(peer)] : -1, world_ranks_text_};
 }
 
 Team::~Team() {
@@ -99,7 +99,9 @@ Team::~Team() {
 Team Team::split(int colour) const {
   MPI_Comm part = MPI_COMM_NULL;
   QSWEEP_MPI(MPI_Comm_split, (communicator_, colour, rank_, &part));
-  return Team(part);
+  Team team(part);
+  team.largest_count_ = largest_count_;
+  return team;
 }
 
 Team Team::same_node() const {
@@ -110,17 +112,20 @@ Team Team::same_node() const {
 
 void Team::sum(std::span<std::uint64_t> words) const {
   if (ranks_ == 1) return;
-  in_pieces(words, [&](auto piece, int n) { QSWEEP_MPI(MPI_Allreduce, (MPI_IN_PLACE, piece.data(), n, MPI_UINT64_T, MPI_SUM, communicator_)); });
+  const Watched waits = watched("MPI_Allreduce", words.size_bytes());
+  in_chunks(words, largest_count_, [&](auto piece, int n) { QSWEEP_MPI(MPI_Allreduce, (MPI_IN_PLACE, piece.data(), n, MPI_UINT64_T, MPI_SUM, communicator_)); });
 }
 
 void Team::max(std::span<double> values) const {
   if (ranks_ == 1) return;
-  in_pieces(values, [&](auto piece, int n) { QSWEEP_MPI(MPI_Allreduce, (MPI_IN_PLACE, piece.data(), n, MPI_DOUBLE, MPI_MAX, communicator_)); });
+  const Watched waits = watched("MPI_Allreduce", values.size_bytes());
+  in_chunks(values, largest_count_, [&](auto piece, int n) { QSWEEP_MPI(MPI_Allreduce, (MPI_IN_PLACE, piece.data(), n, MPI_DOUBLE, MPI_MAX, communicator_)); });
 }
 
 void Team::broadcast(std::span<std::byte> bytes, int from) const {
   if (ranks_ == 1) return;
-  in_pieces(bytes, [&](auto piece, int n) { QSWEEP_MPI(MPI_Bcast, (piece.data(), n, MPI_BYTE, from, communicator_)); });
+  const Watched waits = watched("MPI_Bcast", bytes.size(), rank_ == from ? -1 : from);
+  in_chunks(bytes, largest_count_, [&](auto piece, int n) { QSWEEP_MPI(MPI_Bcast, (piece.data(), n, MPI_BYTE, from, communicator_)); });
 }
 
 std::uint64_t Team::broadcast(std::uint64_t value, int from) const {
@@ -134,21 +139,21 @@ void Team::broadcast(std::string& text, int from) const {
 }
 
 void Team::all_gather(std::span<const double> mine, std::span<const int> counts, std::span<double> all) const {
-  if (ranks_ == 1) {
-    std::copy(mine.begin(), mine.end(), all.begin());
-    return;
-  }
-  std::vector<int> offsets(counts.size());
-  std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
-  QSWEEP_MPI(MPI_Allgatherv, (mine.data(), static_cast<int>(mine.size()), MPI_DOUBLE, all.data(), counts.data(), offsets.data(), MPI_DOUBLE, communicator_));
+  std::vector<std::size_t> sizes;
+  for (const int count : counts) sizes.push_back(static_cast<std::size_t>(count) * sizeof(double));
+  std::size_t before = 0;
+  for (int p = 0; p < rank_; ++p) before += static_cast<std::size_t>(counts[static_cast<std::size_t>(p)]);
+  std::copy(mine.begin(), mine.end(), all.begin() + static_cast<std::ptrdiff_t>(before));
+  all_gather_bytes(sizes, std::as_writable_bytes(all));
 }
 
 void Team::all_gather_bytes(std::span<const std::size_t> sizes, std::span<std::byte> all) const {
   if (ranks_ == 1) return;
-  if (all.size() > largest_count) {  // beyond MPI's int: one broadcast for each part
+  if (all.size() > largest_count_) {  // beyond MPI's int: one broadcast for each part
     for (int p = 0; p < ranks_; all = all.subspan(sizes[static_cast<std::size_t>(p)]), ++p) broadcast(all.first(sizes[static_cast<std::size_t>(p)]), p);
     return;
   }
+  const Watched waits = watched("MPI_Allgatherv", all.size());
   std::vector<int> counts(sizes.size());
   std::ranges::transform(sizes, counts.begin(), [](std::size_t size) { return static_cast<int>(size); });
   std::vector<int> offsets(counts.size());
@@ -156,7 +161,10 @@ void Team::all_gather_bytes(std::span<const std::size_t> sizes, std::span<std::b
   QSWEEP_MPI(MPI_Allgatherv, (MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), offsets.data(), MPI_BYTE, communicator_));
 }
 
-void Team::barrier() const { QSWEEP_MPI(MPI_Barrier, (communicator_)); }
+void Team::barrier() const {
+  const Watched waits = watched("MPI_Barrier", 0);
+  QSWEEP_MPI(MPI_Barrier, (communicator_));
+}
 
 bool Team::same_everywhere(std::span<const std::byte> bytes) const {
   std::vector<std::byte> roots(bytes.begin(), bytes.end());
@@ -169,11 +177,17 @@ bool Team::same_everywhere(std::span<const std::byte> bytes) const {
 }
 
 void Team::send(std::span<const std::byte> bytes, int to, int tag) const {
-  in_pieces(bytes, [&](auto piece, int n) { QSWEEP_MPI(MPI_Send, (piece.data(), n, MPI_BYTE, to, tag, communicator_)); });
+  const Watched waits = watched("MPI_Send", bytes.size(), to);
+  in_chunks(bytes, largest_count_, [&](auto piece, int n) { QSWEEP_MPI(MPI_Send, (piece.data(), n, MPI_BYTE, to, tag, communicator_)); });
 }
 
 void Team::receive(std::span<std::byte> bytes, int from, int tag) const {
-  in_pieces(bytes, [&](auto piece, int n) { QSWEEP_MPI(MPI_Recv, (piece.data(), n, MPI_BYTE, from, tag, communicator_, MPI_STATUS_IGNORE)); });
+  const Watched waits = watched("MPI_Recv", bytes.size(), from);
+  in_chunks(bytes, largest_count_, [&](auto piece, int n) {
+    MPI_Status status;
+    QSWEEP_MPI(MPI_Recv, (piece.data(), n, MPI_BYTE, from, tag, communicator_, &status));
+    check_length(status, piece.size(), from);
+  });
 }
 
 int Team::poll(std::span<std::byte> bytes, int tag) const {
@@ -221,33 +235,6 @@ void Team::all_or_none(const std::function<void()>& work) const {
   const std::uint64_t culprit_kind = broadcast(static_cast<std::uint64_t>(kind), culprit);
   broadcast(text, culprit);
   rethrow(static_cast<Kind>(culprit_kind), text);
-}
-
-void Transfers::send(std::span<const std::byte> bytes, int to, int tag) {
-  assert(bytes.size() <= largest_count);
-  requests_.push_back(MPI_REQUEST_NULL);
-  QSWEEP_MPI(MPI_Isend, (bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, team_.handle(), &requests_.back()));
-}
-
-std::size_t Transfers::receive(std::span<std::byte> bytes, int from, int tag) {
-  assert(bytes.size() <= largest_count);
-  requests_.push_back(MPI_REQUEST_NULL);
-  QSWEEP_MPI(MPI_Irecv, (bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, from, tag, team_.handle(), &requests_.back()));
-  return requests_.size() - 1;
-}
-
-void Transfers::wait(std::size_t transfer) { QSWEEP_MPI(MPI_Wait, (&requests_[transfer], MPI_STATUS_IGNORE)); }
-
-void Transfers::wait_all() {
-  QSWEEP_MPI(MPI_Waitall, (static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE));
-  requests_.clear();
-}
-
-bool Transfers::arrived() {
-  int all = 0;
-  QSWEEP_MPI(MPI_Testall, (static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE));
-  if (all != 0) requests_.clear();
-  return all != 0;
 }
 
 NodeMemory::NodeMemory(const Team& node, std::size_t bytes) {

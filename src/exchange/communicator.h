@@ -5,18 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "exchange/watchdog.h"
+
 /// The only folder that calls MPI. Verbs are named for the caller; MPI errors become exceptions that quote the call.
 namespace qsweep {
-
-/// An MPI call failed on this rank: names the rank and the call. The other ranks do not know and may wait for this one, so nobody
-/// handles it but main, which ends all of them.
-struct MpiError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// MPI from its start to its end: first thing in main. An exception that leaves main's try block must go through abort().
 class Mpi {
@@ -73,29 +68,24 @@ class Team {
   /// Every rank passes the outcome of its own work; if any failed, all throw what the lowest failing rank threw.
   void all_or_none(const std::function<void()>& work) const;
 
+  /// From now on an operation that takes longer than the watchdog allows ends all ranks. It must outlive the team. Not collective.
+  void watch(Watchdog& watchdog);
+  /// Longest message in one call of MPI, in elements; longer ones go in several. Lower for tests only; the same on all ranks.
+  void set_largest_count(std::size_t elements) { largest_count_ = elements; }
+  std::size_t largest_count() const { return largest_count_; }
+
   MPI_Comm handle() const { return communicator_; }  ///< for src/exchange only
+  /// An operation of this team, while its scope lasts; peer: a rank of the team, −1 for all. For src/exchange only.
+  Watched watched(const char* call, std::size_t bytes, int peer = -1) const;
 
  private:
   explicit Team(MPI_Comm owned);
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0, ranks_ = 1;
-};
-
-/// Messages under way, so that a rank can work while they travel. What they send or fill must live until they were waited for.
-/// Messages of one sender, receiver and tag arrive in the order in which they were sent.
-class Transfers {
- public:
-  explicit Transfers(const Team& team) : team_(team) {}
-  void send(std::span<const std::byte> bytes, int to, int tag);
-  /// Number of the transfer, for wait().
-  std::size_t receive(std::span<std::byte> bytes, int from, int tag);
-  void wait(std::size_t transfer);
-  void wait_all();  ///< and forgets them: numbers begin anew
-  bool arrived();   ///< true if all have been taken over; then forgets them. Does not wait.
-
- private:
-  const Team& team_;
-  std::vector<MPI_Request> requests_;
+  std::size_t largest_count_ = std::size_t{1} << 28;  ///< MPI's counts are int
+  Watchdog* watchdog_ = nullptr;
+  std::vector<int> world_ranks_;  ///< of the members, known where there is a watchdog
+  std::string world_ranks_text_;
 };
 
 /// Bytes held once per node: one rank of the node fills them, the others read the same memory.

@@ -52,7 +52,12 @@ class Exchange {
   /// Gives ŵ to the ranks that do not make it themselves. `w` are the full-precision weights that this rank owns; if
   /// copy_of_w is not empty, every rank gets them there too (for measuring only, not counted as traffic). Collective.
   virtual void share(QuantizedWeights& weights, std::span<float> copy_of_w, std::span<const float> w) = 0;
+  /// For simulations of more ranks than memory holds: messages keep their sizes and order, but nothing is quantized, added or unpacked.
+  /// Gradients must be quantized, and may be empty vectors.
+  virtual void send_sizes_only() = 0;
   const Traffic& traffic() const { return traffic_; }
+  /// What else this rank sends in a round, beside the exchange itself: reports of its workers.
+  void count(std::size_t bytes) { traffic_.bytes_sent += bytes, ++traffic_.messages; }
 
  protected:
   explicit Exchange(Partition partition) : partition_(std::move(partition)) {}

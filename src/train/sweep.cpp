@@ -359,7 +359,9 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   check_ranks_agree(world);  // all have counted before anybody writes
   if (to_do == 0) return;
   const int size = options.team_size ? std::min(*options.team_size, world.ranks()) : automatic_team_size(world.ranks(), to_do, most_parts);
-  const Team team = world.split(world.rank() / size);
+  Watchdog watchdog(Watchdog::limit_from_environment(), world.rank());
+  Team team = world.split(world.rank() / size);
+  team.watch(watchdog);
   DataStore data;
   data.load(world, settings_by_data(grid, open));
   Results header;

@@ -155,6 +155,7 @@ void Trainer::share_reports() {
   const Timed timed(watch_, Phase::exchange);
   const std::size_t size = workers_.report_size();
   gather_from_workers(workers_.reports(), size, reports_);
+  if (team_.ranks() > 1) exchange_->count(workers_.reports().size_bytes());
   const std::size_t tensors = size - Report::items;
   double wish = 0;
   for (std::size_t n = 0; n < settings_.workers.count; ++n) wish = std::max(wish, reports_[n * size + Report::wish]);

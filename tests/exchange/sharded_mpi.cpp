@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/blocks.h"
+#include "exchange/formulas.h"
 #include "exchange/reference.h"
 #include "exchange/sharded.h"
 #include "exchange/slices_over_ranks.h"
@@ -40,6 +41,26 @@ std::vector<Layout> layouts() {
   return {odd_layout(), big_layout(), tiny};
 }
 
+/// More than one piece in each slice, the last of another size; tensors that end within pieces.
+Layout layout_of_pieces(int ranks) {
+  Layout layout;
+  layout.add("fc1/weight", {static_cast<std::size_t>(ranks) * piece_elements + 30000}, true);
+  for (std::size_t l = 1; l < 5; ++l) layout.add(fmt::format("fc{}/bias", l), {l}, false);
+  return layout;
+}
+
+struct State {
+  std::vector<float> w, v;
+};
+
+State state_of(const Layout& layout) {
+  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
+  Stream(8, Draw::InitialWeights).normal(0, s.w);
+  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
+  for (std::size_t i = layout.tensors()[2].offset; i < layout.tensors()[2].end(); ++i) s.w[i] = 0;  // a tensor whose α is 0
+  return s;
+}
+
 class ShardedTest : public testing::Test {
  protected:
   Team world = Team::world();
@@ -66,6 +87,31 @@ class ShardedTest : public testing::Test {
       EXPECT_NEAR(squared[i], expected, 0x1p-22 * expected) << what << ", tensor " << i;
     }
   }
+
+  /// Three rounds of scales and messages: from the second on, the search for a scale begins at the last one.
+  void expect_weights_of_the_whole(const Layout& layout, const Settings::Weights& quantizer, bool uniform) {
+    const std::string what = fmt::format("{} {} d = {} uniform {}", quantizer.quantizer, quantizer.alpha_rule, layout.dimension(), uniform);
+    State s = state_of(layout);
+    const Settings settings = test::settings(3, "sharded", "fp");
+    const auto exchange = make_exchange(settings, world, layout, watch);
+    const Partition& p = exchange->partition();
+    QuantizedWeights expected(quantizer, layout), mine(quantizer, layout);
+    for (int round = 0; round < 3; ++round) {
+      for (float& w : s.w) w *= 0.9F;
+      s.w[0] += 1;
+      const std::span<const float> v = uniform ? std::span<const float>() : std::span<const float>(s.v);
+      const std::span<const float> my_w = p.slice(s.w, world.rank()), my_v = uniform ? v : p.slice(v, world.rank());
+      expected.quantize(s.w, v);
+      exchange->quantize(mine, my_w, my_v);
+      std::vector<float> copy(round == 1 ? layout.dimension() : 0, -1.0F);
+      exchange->share(mine, copy, my_w);
+      EXPECT_TRUE(same_bits(mine.values(), expected.values())) << what;
+      EXPECT_TRUE(same_bits(mine.scales(), expected.scales())) << what;
+      if (round == 1 && world.ranks() > 1) {
+        EXPECT_TRUE(same_bits(copy, s.w)) << what;
+      }
+    }
+  }
 };
 
 TEST_F(ShardedTest, the_mean_of_each_slice_is_the_serial_one) {
@@ -84,52 +130,50 @@ TEST_F(ShardedTest, clip_limits_are_each_workers_own) {
     expect_serial(test::settings(5, "sharded", "sq3", scale, 0.5), odd_layout(), scale);
 }
 
-TEST_F(ShardedTest, pieces_change_no_bit) {  // more than one piece in each slice, the last of another size
-  Layout layout;
-  layout.add("fc1/weight", {static_cast<std::size_t>(world.ranks()) * ShardedExchange::piece_elements + 30000}, true);
-  for (std::size_t l = 1; l < 5; ++l) layout.add(fmt::format("fc{}/bias", l), {l}, false);
-  for (const auto& [quantizer, scale] : {std::pair("fp", "shared"), std::pair("sq2", "shared"), std::pair("sq3", "worker")})
-    expect_serial(test::settings(3, "sharded", quantizer, scale), layout, fmt::format("{} {}", quantizer, scale));
+TEST_F(ShardedTest, pieces_change_no_bit) {
+  const Layout layout = layout_of_pieces(world.ranks());
+  for (const char* topology : {"sharded", "server"})
+    for (const auto& [quantizer, scale] : {std::pair("fp", "shared"), std::pair("sq2", "shared"), std::pair("sq3", "worker")})
+      expect_serial(test::settings(3, topology, quantizer, scale), layout, fmt::format("{} {} {}", topology, quantizer, scale));
 }
 
-struct State {
-  std::vector<float> w, v;
-};
+/// Every field holds its largest sum 2kN, its smallest 0, or both in turn: a carry would be seen in the neighbour.
+TEST_F(ShardedTest, full_fields_do_not_carry) {
+  Layout layout;
+  layout.add("w", {9001}, true);  // three slices of whole blocks and more
+  for (int bits = 2; bits <= 8; ++bits)
+    for (const std::size_t workers : {1U, 2U, 4U, 5U, 9U, 16U})
+      for (int pattern = 0; pattern < 3; ++pattern) {
+        std::vector<float> g(9001, 0.75F);
+        for (std::size_t i = 0; i < g.size(); ++i)
+          if (pattern == 1 || (pattern == 2 && i % 2 == 0)) g[i] = -0.75F;
+        const Settings s = test::settings(workers, "sharded", fmt::format("sq{}", bits));  // an exchange refers to its settings
+        const auto exchange = make_exchange(s, world, layout, watch);
+        const std::size_t mine = workers_of(world.rank(), world.ranks(), workers).count;
+        std::vector<float> mean(exchange->partition().size(world.rank()));
+        const std::vector<float> scales(workers, 0.75F), limits(mine, 9.0F);
+        exchange->average(std::vector<std::vector<float>>(mine, g), {iteration, scales, limits, {}}, mean);
+        EXPECT_TRUE(same_bits(mean, exchange->partition().slice(g, world.rank()))) << "sq" << bits << " N = " << workers << " pattern " << pattern;
+      }
+}
 
-State state_of(const Layout& layout) {
-  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
-  Stream(8, Draw::InitialWeights).normal(0, s.w);
-  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
-  for (std::size_t i = layout.tensors()[2].offset; i < layout.tensors()[2].end(); ++i) s.w[i] = 0;  // a tensor whose α is 0
-  return s;
+/// As if MPI's counts ended at 1,000 elements: whatever is longer goes in several calls.
+TEST_F(ShardedTest, counts_beyond_the_limit_of_mpi_change_no_bit) {
+  world.set_largest_count(1000);
+  for (const char* topology : {"allreduce", "server", "sharded"})
+    for (const char* quantizer : {"fp", "sq3"})
+      expect_serial(test::settings(5, topology, quantizer), big_layout(), fmt::format("{} {}", topology, quantizer));
+  expect_weights_of_the_whole(big_layout(), {"laq3", "exact"}, false);
+  expect_weights_of_the_whole(big_layout(), {"lat", "exact"}, false);
+  expect_weights_of_the_whole(big_layout(), {"fp", "exact"}, false);
 }
 
 TEST_F(ShardedTest, quantized_weights_and_scales_are_those_of_the_whole) {
   for (const Layout& layout : layouts())
     for (const char* name : {"fp", "lab", "lat", "laq2", "laq3", "laq8", "log4"})
       for (const char* rule : {"exact", "released"})
-        for (const bool uniform : {false, true}) {
-          const std::string what = fmt::format("{} {} d = {} uniform {}", name, rule, layout.dimension(), uniform);
-          State s = state_of(layout);
-          const auto exchange = make_exchange(test::settings(3, "sharded", "fp"), world, layout, watch);
-          const Partition& p = exchange->partition();
-          QuantizedWeights expected({name, rule}, layout), mine({name, rule}, layout);
-          for (int round = 0; round < 3; ++round) {  // from the second on, the search for a scale begins at the last one
-            for (float& w : s.w) w *= 0.9F;
-            s.w[0] += 1;
-            const std::span<const float> v = uniform ? std::span<const float>() : std::span<const float>(s.v);
-            const std::span<const float> my_w = p.slice(s.w, world.rank()), my_v = uniform ? v : p.slice(v, world.rank());
-            expected.quantize(s.w, v);
-            exchange->quantize(mine, my_w, my_v);
-            std::vector<float> copy(round == 1 ? layout.dimension() : 0, -1.0F);
-            exchange->share(mine, copy, my_w);
-            EXPECT_TRUE(same_bits(mine.values(), expected.values())) << what;
-            EXPECT_TRUE(same_bits(mine.scales(), expected.scales())) << what;
-            if (round == 1 && world.ranks() > 1) {
-              EXPECT_TRUE(same_bits(copy, s.w)) << what;
-            }
-          }
-        }
+        for (const bool uniform : {false, true}) expect_weights_of_the_whole(layout, {name, rule}, uniform);
+  for (const char* name : {"fp", "lab", "laq3"}) expect_weights_of_the_whole(layout_of_pieces(world.ranks()), {name, "exact"}, false);
 }
 
 TEST_F(ShardedTest, sums_over_blocks_are_added_in_block_order) {
@@ -165,63 +209,53 @@ TEST_F(ShardedTest, slices_are_gathered_in_order) {
   }
 }
 
-// The formulas of docs/exchange.md, in bytes that one rank gives to MPI in one round.
-std::size_t words(std::size_t elements, std::size_t bits) { return 8 * ((elements + 64 / bits - 1) / (64 / bits)); }
-
-std::size_t sharded_gradient_bytes(const Partition& p, int me, std::size_t my_workers, std::size_t bits) {
-  std::size_t sum = 0;
-  for (int q = 0; q < p.ranks(); ++q)
-    for (std::size_t begin = 0; q != me && begin < p.size(q); begin += ShardedExchange::piece_elements) {
-      const std::size_t n = std::min(ShardedExchange::piece_elements, p.size(q) - begin);
-      sum += my_workers * (bits == 32 ? 4 * n : words(n, bits));
-    }
-  return sum;
-}
-
-std::size_t sharded_weight_bytes(const Layout& layout, const Partition& p, int me, std::size_t bits) {
-  std::size_t sum = 0;
-  for (const Tensor& t : layout.tensors()) {
-    const TensorPart part = part_of(t, p.first(me), p.last(me));
-    if (part.size() == 0) continue;
-    if (bits == 32 || !t.is_weight) {
-      sum += 4 * part.size();
-      continue;
-    }
-    sum += words(part.size(), bits) + (part.begin == t.offset ? 4 : 0);
-    if (part.size() < t.size) sum += 16 * block_count(part.size());  // lab: one sum over blocks of a tensor that is cut
-  }
-  return sum;
-}
-
 TEST_F(ShardedTest, traffic_is_what_the_formulas_say) {
   constexpr std::size_t workers = 5;
-  const int me = world.rank(), ranks = world.ranks();
-  for (const Layout& layout : layouts())
+  const int me = world.rank();
+  std::vector<Layout> all = layouts();
+  all.push_back(layout_of_pieces(world.ranks()));
+  for (const Layout& layout : all)
     for (const std::size_t gradient_bits : {32U, 2U, 3U})
       for (const std::size_t weight_bits : {32U, 1U})
         for (const char* topology : {"allreduce", "server", "sharded"}) {
           const Settings s = test::settings(workers, topology, gradient_bits == 32 ? "fp" : fmt::format("sq{}", gradient_bits));
           const auto exchange = make_exchange(s, world, layout, watch);
           const Partition& p = exchange->partition();
-          const std::size_t d = layout.dimension(), mine = workers_of(me, ranks, workers).count, tensors = layout.tensors().size();
+          const std::size_t d = layout.dimension(), mine = workers_of(me, world.ranks(), workers).count, tensors = layout.tensors().size();
           std::vector<float> mean(p.size(me)), w(p.size(me), 0.5F);
           const std::vector<float> scales(workers * tensors, 1.0F), limits(mine * tensors, 9.0F);
           exchange->average(std::vector<std::vector<float>>(mine, std::vector<float>(d, 0.25F)), {1, scales, limits, {}}, mean);
           QuantizedWeights weights({weight_bits == 32 ? "fp" : "lab", "exact"}, layout);
           exchange->quantize(weights, w, {});
           exchange->share(weights, {}, w);
-          std::size_t expected = 0;
-          if (ranks > 1 && std::string(topology) == "allreduce")
-            expected = gradient_bits == 32
-                           ? 4 * d
-                           : words(d, static_cast<std::size_t>(std::bit_width(2 * ((1U << (gradient_bits - 1)) - 1) * workers)));
-          if (ranks > 1 && std::string(topology) == "server")
-            expected = me == 0 ? weights.message_bytes() : mine * (gradient_bits == 32 ? 4 * d : words(d, gradient_bits));
-          if (ranks > 1 && std::string(topology) == "sharded")
-            expected = sharded_gradient_bytes(p, me, mine, gradient_bits) + sharded_weight_bytes(layout, p, me, weight_bits);
+          const std::size_t expected = test::bytes_of_round({topology, workers, gradient_bits, weight_bits}, layout, p, me);
           EXPECT_EQ(exchange->traffic().bytes_sent, expected)
               << fmt::format("{} m_g = {} m_w = {} d = {} rank {}", topology, gradient_bits, weight_bits, d, me);
         }
+}
+
+/// What a simulation sends in place of real codes: as many messages and bytes, whatever they hold.
+TEST_F(ShardedTest, sizes_alone_are_the_same_traffic) {
+  const Layout layout = layout_of_pieces(world.ranks());
+  const std::vector<float> scales(3 * 5, 1.0F), w(layout.dimension(), 0.5F);
+  for (const char* topology : {"allreduce", "server", "sharded"}) {
+    const auto sent = [&](bool sizes_only) {
+      const Settings s = test::settings(3, topology, "sq2");
+      const auto exchange = make_exchange(s, world, layout, watch);
+      if (sizes_only) exchange->send_sizes_only();
+      const std::size_t mine = workers_of(world.rank(), world.ranks(), 3).count, owned = exchange->partition().size(world.rank());
+      const std::vector<float> limits(mine * 5, 9.0F);
+      std::vector<float> mean(sizes_only ? 0 : owned);
+      QuantizedWeights weights({"laq3", "exact"}, layout);
+      exchange->average(std::vector<std::vector<float>>(mine, std::vector<float>(sizes_only ? 0 : layout.dimension(), 0.25F)), {1, scales, limits, {}}, mean);
+      exchange->quantize(weights, std::span(w).first(owned), {});
+      exchange->share(weights, {}, std::span(w).first(owned));
+      return exchange->traffic();
+    };
+    const Traffic real = sent(false), sizes = sent(true);
+    EXPECT_EQ(sizes.bytes_sent, real.bytes_sent) << topology;
+    EXPECT_EQ(sizes.messages, real.messages) << topology;
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "exchange/communicator.h"
+#include "exchange/transfers.h"
 
 namespace qsweep {
 namespace {
@@ -256,6 +257,59 @@ TEST_F(TeamTest, many_teams_one_after_the_other) {
     part.barrier();
   }
   expect_usable();
+}
+
+TEST_F(TeamTest, a_message_of_another_length_is_refused) {
+  if (P == 1) return;
+  for (const std::size_t sent : {std::size_t{5}, std::size_t{11}}) {  // 8 are expected
+    if (p == 0) {
+      std::vector<std::byte> bytes(8);
+      EXPECT_THROW(world.receive(bytes, 1, 5), std::runtime_error) << sent;
+    }
+    if (p == 1) world.send(std::vector<std::byte>(sent), 0, 5);
+    world.barrier();
+  }
+  for (const std::size_t sent : {std::size_t{5}, std::size_t{11}}) {
+    Transfers transfers(world);
+    std::vector<std::byte> bytes(p == 0 ? 8 : sent);
+    if (p == 0) {
+      const std::size_t arrives = transfers.receive(bytes, 1, 6);
+      EXPECT_THROW(transfers.wait(arrives), std::runtime_error) << sent;
+    }
+    if (p == 1) {
+      transfers.send(bytes, 0, 6);
+      transfers.wait_all();
+    }
+    world.barrier();
+  }
+}
+
+/// As if MPI's counts ended at 3 elements: whatever is longer goes in several calls.
+TEST_F(TeamTest, counts_beyond_the_limit_go_in_several_calls) {
+  world.set_largest_count(3);
+  Team part = world.split(0);
+  EXPECT_EQ(part.largest_count(), 3U);
+  for (const std::size_t size : sizes) {
+    std::vector<std::uint64_t> words(size, static_cast<std::uint64_t>(p + 1));
+    part.sum(words);
+    EXPECT_EQ(words, std::vector<std::uint64_t>(size, static_cast<std::uint64_t>(P * (P + 1) / 2)));
+    part.broadcast(std::as_writable_bytes(std::span(words).first(size / 2)), P - 1);
+    std::vector<double> mine(size, p), all(size * static_cast<std::size_t>(P), -1);
+    part.all_gather(mine, std::vector<int>(static_cast<std::size_t>(P), static_cast<int>(size)), all);
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], static_cast<double>(i / size)) << i;
+    part.max(mine);
+    EXPECT_EQ(mine, std::vector<double>(size, P - 1));
+    Transfers transfers(part);
+    std::vector<std::byte> sent(size, std::byte{static_cast<unsigned char>(p)}), received(size, std::byte{255}), told(size, std::byte{static_cast<unsigned char>(10 * p)});
+    const std::size_t arrives = transfers.receive(received, (p + P - 1) % P, 7);
+    transfers.send(sent, (p + 1) % P, 7);
+    const std::size_t known = transfers.broadcast(told, 0);
+    transfers.wait(arrives);
+    transfers.wait(known);
+    transfers.wait_all();
+    EXPECT_EQ(received, std::vector<std::byte>(size, std::byte{static_cast<unsigned char>((p + P - 1) % P)}));
+    EXPECT_EQ(told, std::vector<std::byte>(size, std::byte{0}));
+  }
 }
 
 }  // namespace

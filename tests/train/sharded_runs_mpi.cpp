@@ -1,6 +1,7 @@
 // Runs with state cut over ranks: all curves and finals are those of one rank with all-reduce, or of a server.
 #include <gtest/gtest.h>
 
+#include "exchange/formulas.h"
 #include "train/runs.h"
 
 namespace qsweep {
@@ -53,6 +54,36 @@ TEST_F(ShardedRuns, networks) {  // one weight tensor is cut, biases and the las
     SCOPED_TRACE(fmt::format("{} {}", weights, gradients));
     expect_same_bits(joined(mlp(), {{"weights.quantizer", weights}, {"gradients.quantizer", gradients}, {"run.epochs", "1"}}));
   }
+}
+
+/// What results say was sent, over a whole run, against docs/exchange.md; and bits as the paper counts them.
+TEST_F(ShardedRuns, traffic_in_the_results_is_what_the_formulas_say) {
+  constexpr std::size_t workers = 5, iterations = 7;
+  for (const char* topology : {"allreduce", "server", "sharded"})
+    for (const auto& [gradients, gradient_bits] : {std::pair("fp", 32U), std::pair("sq2", 2U), std::pair("sq4", 4U)})
+      for (const auto& [quantizer, weight_bits] : {std::pair("fp", 32U), std::pair("lab", 1U)}) {
+        const Settings s = settings_with(joined(mlp(), {{"workers.exchange", topology}, {"workers.count", std::to_string(workers)}, {"gradients.quantizer", gradients},
+                                                        {"weights.quantizer", quantizer}, {"run.epochs", "0"}, {"run.iterations", std::to_string(iterations)}}));
+        const std::optional<Record> record = on_root(s, world, *data);
+        if (!record) continue;
+        SCOPED_TRACE(fmt::format("{} {} {}", topology, gradients, quantizer));
+        const Layout layout = make_model(s)->layout();
+        const Partition partition = std::string(topology) == "sharded"  ? Partition::sliced(layout, world.ranks())
+                                    : std::string(topology) == "server" ? Partition::on_root(layout.dimension(), world.ranks())
+                                                                        : Partition::everywhere(layout.dimension(), world.ranks());
+        const TrafficCase c{topology, workers, gradient_bits, weight_bits};
+        for (int p = 0; p < world.ranks(); ++p)
+          EXPECT_EQ(index(*record, "traffic/bytes_sent").at(static_cast<std::size_t>(p)),
+                    static_cast<std::int64_t>(iterations * (bytes_of_round(c, layout, partition, p) + bytes_of_reports(c, layout, world.ranks(), p, Report::items))))
+              << "rank " << p;
+        std::size_t up = 0, down = 0;
+        for (const Tensor& t : layout.tensors()) {
+          up += gradient_bits == 32 ? 32 * t.size : gradient_bits * t.size + 32;
+          down += weight_bits == 32 || !t.is_weight ? 32 * t.size : weight_bits * t.size + 32;
+        }
+        EXPECT_EQ(curve(*record, "curves/bits_up").back(), static_cast<double>(iterations * up));
+        EXPECT_EQ(curve(*record, "curves/bits_down").back(), static_cast<double>(iterations * down));
+      }
 }
 
 TEST_F(ShardedRuns, scales_of_their_own_are_as_with_a_server) {
