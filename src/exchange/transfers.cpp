@@ -54,6 +54,17 @@ void Transfers::wait(std::size_t transfer) {
 
 void Transfers::wait_all() {
   for (std::size_t i = 0; i < transfers_.size(); ++i) wait(i);
+  forget();
+}
+
+bool Transfers::arrived() {
+  int all = 0;
+  QSWEEP_MPI(MPI_Testall, (static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE));
+  if (all != 0) forget();
+  return all != 0;
+}
+
+void Transfers::forget() {
   requests_.clear();
   lengths_.clear();
   transfers_.clear();

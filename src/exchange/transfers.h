@@ -21,6 +21,7 @@ class Transfers {
   std::size_t broadcast(std::span<std::byte> bytes, int from);
   void wait(std::size_t transfer);
   void wait_all();  ///< and forgets them: numbers begin anew
+  bool arrived();   ///< true if all have been taken over; then forgets them. Does not wait. For what is sent
 
  private:
   /// MPI's requests of one transfer, [first, last): more than one where its counts would not fit.
@@ -31,6 +32,7 @@ class Transfers {
   };
   std::size_t begin(std::span<const std::byte> bytes, int peer, bool received);
   MPI_Request& next();
+  void forget();
 
   const Team& team_;
   std::vector<MPI_Request> requests_;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "exchange/communicator.h"
+#include "exchange/transfers.h"
 
 /// What the user sees while a sweep runs: one live line on a terminal, else a plain line every 30 s. The roots of all teams tell
 /// world rank 0 how far they are; nobody waits for anybody.
