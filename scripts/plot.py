@@ -48,6 +48,8 @@ FIGURES = {
     "cifar10": "compression:codebooks",
     "tradeoff": "compression:tradeoff",
     "distributed_lc": "compression:distributed",
+    "speedup_alexnet": "speedup:speedup_alexnet",
+    "simulated_cluster": "exchange:cluster",
 }
 GENERAL = "general:general"
 

@@ -1,10 +1,11 @@
-// mpirun -n 2 qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network "1 Gbit/s"] [-o FILE.h5]
+// mpirun -n 2 qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network "1 Gbit/s"] [--gbits 1] [-o FILE.h5]
 // One worker on each rank. Three times each:
 //   up     finding the scale, quantizing, packing, exchange, unpacking: the mean gradient where it is needed
 //   down   packing, sending and unpacking ŵ (nothing with all-reduce: every rank has made its own)
 //   alpha  finding the scales of ŵ, for comparison: training does it whatever the network
 // Each repetition times the float all-reduce and every topology, so that what disturbs one disturbs all; medians, and the ratio to the
-// float all-reduce. A time is that of the slowest rank from a common start.
+// float all-reduce. With --gbits (and --latency) each is set beside the network model (exchange/network.h): its communication, and the
+// work that one rank alone measures. A time is that of the slowest rank from a common start.
 #include "qsweep_bench/exchange.h"
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 #include "base/random.h"
 #include "exchange/exchange.h"
 #include "exchange/float_allreduce.h"
+#include "exchange/network.h"
 #include "model/networks.h"
 #include "quantize/quantized_weights.h"
 #include "results/file.h"
@@ -35,6 +37,7 @@ struct Options {
   std::string gradients = "sq2", weights = "laq3", network = "shared memory", output;
   bool cifarnet = false;
   double seconds = 1;  ///< for each size
+  double gbits = 0, latency = 50;  ///< of the modelled network, Gbit/s and µs; 0: none
 };
 
 Options parse(const std::vector<std::string>& arguments) {
@@ -43,7 +46,8 @@ Options parse(const std::vector<std::string>& arguments) {
   known.add_options()("from", po::value(&o.from), "smallest size, 2^FROM elements")("to", po::value(&o.to), "largest size")(
       "gradients", po::value(&o.gradients), "sq2 ... sq8, fp")("weights", po::value(&o.weights), "laq3, lab, fp ...")(
       "cifarnet", po::bool_switch(&o.cifarnet), "the tensors of Cifarnet instead of one tensor of each size")(
-      "seconds", po::value(&o.seconds), "for each size")("network", po::value(&o.network), "its name, for the figure")("output,o", po::value(&o.output), "FILE.h5 for plot.py");
+      "seconds", po::value(&o.seconds), "for each size")("gbits", po::value(&o.gbits), "bandwidth of a modelled network")("latency", po::value(&o.latency), "its latency in us")(
+      "network", po::value(&o.network), "its name, for the figure")("output,o", po::value(&o.output), "FILE.h5 for plot.py");
   po::variables_map values;
   try {
     po::store(po::command_line_parser(arguments).options(known).run(), values);
@@ -131,6 +135,7 @@ struct Times {
 struct SizeResult {
   std::size_t elements = 0;
   double floats = 0;  ///< MPI_Allreduce
+  double alone = 0;   ///< up on one rank with one worker: what is left without a network
   Times of[3];
 };
 
@@ -160,6 +165,14 @@ SizeResult measure(const Options& o, const Team& world, const Layout& layout) {
     if (i >= 7 && (spent > o.seconds || i >= 2000)) break;
   }
   result.floats = median(plain);
+  if (o.gbits > 0) {
+    const Team myself = world.split(world.rank());
+    Bench bench(o, "allreduce", myself, layout);
+    std::vector<double> times;
+    for (std::uint32_t i = 0; i < 9; ++i) times.push_back(slowest(myself, [&] { bench.up(gradient, i); }));
+    result.alone = median(times);
+    world.max(std::span(&result.alone, 1));
+  }
   for (std::size_t k = 0; k < 3; ++k) {
     world.max(std::span(&result.of[k].bytes, 1));
     result.of[k] = {median(up[k]), median(down[k]), median(alpha[k]), result.of[k].bytes};
@@ -177,6 +190,22 @@ void print_row(const SizeResult& r) {
     fmt::print("{:>10}{:>12}  {:<10}{:>11}{:>11}{:>8.3f}{:>8.3f}{:>11}\n", k == 0 ? std::to_string(r.elements) : "", k == 0 ? time_text(r.floats) : "", topologies[k], time_text(t.up),
                time_text(t.down), t.up / r.floats, t.exchange() / r.floats, time_text(t.alpha));
   }
+}
+
+int bits_of(const std::string& quantizer) { return quantizer == "fp" ? 32 : WeightQuantizer(quantizer).bits(); }
+
+/// Measured, one exchange both ways, beside what the model says.
+void print_model(const Options& o, const Team& world, const Layout& layout, const SizeResult& r) {
+  const ModelledNetwork network{1e9 * o.gbits, 1e-6 * o.latency, 1e12, 0};
+  const ModelledCluster cluster{static_cast<std::size_t>(world.ranks()), 1};
+  const auto line = [](const char* what, double measured, double model) {
+    fmt::print("{:>10}{:>12}{:>12}{:>9.2f}\n", what, time_text(measured), time_text(model), model / measured);
+  };
+  fmt::print("{:>10}{:>12}{:>12}{:>9}   {} Gbit/s, {} us; {} of work without a network\n", "", "measured", "model", "ratio", o.gbits, o.latency, time_text(r.alone));
+  line("floats", r.floats, communication_time(modelled_traffic("allreduce", layout, 32, 32, {}), network, cluster));
+  const std::size_t gradient_bits = o.gradients == "fp" ? 32 : std::stoul(o.gradients.substr(2)), weight_bits = static_cast<std::size_t>(bits_of(o.weights));
+  for (std::size_t k = 0; k < 3; ++k)
+    line(topologies[k], r.of[k].exchange(), r.alone + communication_time(modelled_traffic(topologies[k], layout, gradient_bits, weight_bits, {}), network, cluster));
 }
 
 void store(const Options& o, const Team& world, const std::vector<SizeResult>& sizes, const std::vector<std::string>& command) {
@@ -221,6 +250,7 @@ int bench_exchange(const std::vector<std::string>& arguments, const Team& world)
     const Layout layout = o.cifarnet ? cifarnet() : one_tensor(std::size_t{1} << k);
     sizes.push_back(measure(o, world, layout));
     if (world.is_root()) print_row(sizes.back());
+    if (world.is_root() && o.gbits > 0) print_model(o, world, layout, sizes.back());
     std::fflush(stdout);
     if (o.cifarnet) break;
   }

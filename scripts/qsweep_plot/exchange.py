@@ -1,4 +1,4 @@
-"""What one exchange takes, topology by topology, beside MPI_Allreduce of floats."""
+"""What one exchange takes, topology by topology, beside MPI_Allreduce of floats; and weak scaling on a simulated cluster."""
 import numpy
 
 from . import frame, style
@@ -44,3 +44,39 @@ def exchange(results):
                 f"At 2^{numpy.log2(x[-1]):.0f} elements, gradients alone: "
                 + ", ".join(f"{name} {value:.2f}" for name, value in last.items()) + " times floats.")
     return frame.finish(figure, results, "one exchange against MPI_Allreduce of floats", [sentence], handles, band=False)
+
+
+def bits_name(bits):
+    return "FP" if bits == 32 else f"SQ{bits:g}"
+
+
+def cluster(results):
+    """Weak scaling: efficiency T(1)/T(P) over ranks, a line for each topology and width, a panel for each network."""
+    networks = sorted({float(run.key("network.bandwidth")) for run in results.runs})
+    figure, (panels,) = frame.canvas(1, len(networks), width=6.2 * len(networks), height=4.2)
+    widths = sorted({int(run.key("gradient_bits")) for run in results.runs})
+    dashes = dict(zip(widths, [style.DASHES[i] for i in (0, 2, 3, 4, 5)]))
+    colours = {**COLOURS, "floats": "black"}
+    widest = 0
+    for ax, letter, network in zip(panels, "abcdef", networks):
+        for run in [r for r in results.runs if float(r.key("network.bandwidth")) == network]:
+            ranks, efficiency, only = (run.arrays["bench/" + n] for n in ("ranks", "efficiency", "sizes_only"))
+            widest = max(widest, ranks.max())
+            line, = ax.plot(ranks, efficiency, color=colours[topology(run)], ls=dashes[int(run.key("gradient_bits"))])
+            for mask, face in ((only == 0, line.get_color()), (only == 1, "white")):
+                ax.plot(ranks[mask], efficiency[mask], ls="none", marker="o", ms=5, color=line.get_color(), mfc=face)
+        ax.axhline(1, color=style.GREY, lw=.8)
+        ax.set_ylim(0, 1.06)
+        style.panel(ax, letter, f"{network:g} Gbit/s", None, "weak-scaling efficiency, T(1) / T(P)")
+        style.value_axis(ax, sorted(set(ranks)), "ranks P, one worker and one node each")
+    first = results.runs[0]
+    handles = style.colour_key({name: colours[name] for name in colours if any(topology(r) == name for r in results.runs)},
+                               lambda name: {"floats": "MPI_Allreduce of floats"}.get(name, name))
+    handles += [style.Line2D([], [], color="#333333", ls=dashes[w], label=bits_name(w)) for w in widths]
+    handles += [style.Line2D([], [], color="#333333", marker="o", ls="none", label="real codes"),
+                style.Line2D([], [], color="#333333", marker="o", mfc="white", ls="none", label="messages of the same sizes only")]
+    sentence = (f"Simulated (SimGrid SMPI): {first.key('model')}, {first.key('elements')} parameters, {first.key('batch')} samples on each "
+                f"rank; computing {float(first.key('compute')):.3g} s and quantizing as measured on one rank; weights "
+                f"{style.quantizer(first.key('weights.quantizer'))}; latency {first.key('network.latency')} for each link; no overlap "
+                "of computing and communicating.")
+    return frame.finish(figure, results, f"weak scaling to {widest:g} ranks on a simulated cluster", [sentence], handles, band=False)

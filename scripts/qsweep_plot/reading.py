@@ -7,7 +7,7 @@ import h5py
 import numpy
 
 GROUPS = ("curves", "curves/starts", "curves/quantiles", "curves/line", "bound", "final",
-          "compression", "bench")                      # what figures are made of; weights and traffic stay in the file
+          "compression", "network", "bench")           # what figures are made of; weights and traffic stay in the file
 EVALUATED = ("test_", "train_", "averaged_test_")      # these curves are over evaluation_iteration
 NOT_AXES = ("run.seed",)                               # seeds are averaged over, never an axis of a figure
 

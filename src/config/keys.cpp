@@ -118,6 +118,16 @@ Domain entries() {
           }};
 }
 
+/// Words separated by spaces, each of which the domain allows.
+Domain list_of(const std::string& what, Domain domain) {
+  return {fmt::format("{}, separated by spaces", what), [=](const std::string& text) {
+            std::vector<std::string> items;
+            for (const std::string& item : split_words(text)) items.push_back(domain.canonical(item));
+            if (items.empty()) throw std::invalid_argument(text);
+            return fmt::format("{}", fmt::join(items, " "));
+          }};
+}
+
 /// Milestones in epochs.
 std::vector<double> milestone_epochs(const std::string& text, double epochs) {
   std::vector<double> values;
@@ -260,14 +270,14 @@ std::vector<Key> make_keys() {
     all.push_back({std::move(name), std::move(meaning), std::move(domain.allowed), std::move(domain.canonical), std::move(default_value),
                    std::move(applies), std::move(needs), true});
   };
-  const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10 or synthetic_images";
+  const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10, synthetic_images or synthetic_imagenet";
   add("experiment.name", "names the folder of results and the figure", any_text(), always("experiment"));
   add("experiment.method", "what is trained", one_of({"distributed", "learning_compression", "direct_compression", "iterated_direct_compression", "binary_connect", "coarse_gradient"}), always("distributed"));
   const auto method = [](std::initializer_list<const char*> names) {
     return [list = std::vector<std::string>(names.begin(), names.end())](const Point& p) { return std::ranges::find(list, p.at("experiment.method")) != list.end(); };
   };
 
-  add("data.set", "training data", one_of({"synthetic_linear", "synthetic_images", "mnist", "fashion_mnist", "cifar10"}), always("synthetic_linear"));
+  add("data.set", "training data", one_of({"synthetic_linear", "synthetic_images", "synthetic_imagenet", "mnist", "fashion_mnist", "cifar10"}), always("synthetic_linear"));
   add("data.dir", "folder of the data files; auto: $QSWEEP_DATA, else ./data", any_text(), always("auto"),
       [](const Point& p) { return is(p, "data.set", {"mnist", "fashion_mnist", "cifar10"}); }, "data.set = mnist, fashion_mnist or cifar10");
   add("data.limit", "first n training samples, 0 = all", integer(0, 1'000'000'000), always("0"), images, image_sets);
@@ -416,6 +426,18 @@ std::vector<Key> make_keys() {
   add("problem.v_offset", "length of a random vector added to the critical point's v", real(0, false), always("0"), chosen_point, needs_point);
   add("problem.angle_offset", "angle in rad by which w⁰ is turned from the critical point's, in a random plane", real(0, false, 3.1415926535897936), always("0"), chosen_point, needs_point);
   add("problem.line", "step sizes η at which the loss after the first step is measured: FIRST:STEP:LAST", steps_or_none(), always("none"), two_layer, coarse);
+
+  const auto networked = [](const Point& p) { return !is(p, "network.bandwidth", {"none"}); };
+  const std::string needs_network = "network.bandwidth other than none";
+  add("network.bandwidth", "of the networks on which iterations are modelled, in Gbit/s; one after the other, in one run", word_or("none", list_of("numbers > 0", real(0, true))), always("none"));
+  add("network.latency", "between nodes, in µs: one for all networks, or one for each", list_of("numbers ≥ 0", real(0, false)), always("50"), networked, needs_network);
+  add("network.nodes", "of the modelled cluster; own: as many as the workers fill", word_or("own", integer(1, 1'000'000)), always("own"), networked, needs_network);
+  add("network.ranks_per_node", "ranks, of one worker each, that share a node's link", integer(1, 4096), always("1"), networked, needs_network);
+  add("network.node_bandwidth", "within a node, in Gbit/s", real(0, true), always("96"), networked, needs_network);
+  add("network.node_latency", "within a node, in µs", real(0, false), always("5"), networked, needs_network);
+  add("network.exchange", "own: workers.exchange; widening: as in Figure 8 of Hou, Zhang, Kwok 2019", one_of({"own", "widening"}), always("own"), networked, needs_network);
+  add("network.gradients", "gradient quantizers that are modelled", word_or("own", list_of("fp, sq2 … sq8", one_of(numbered({"fp"}, "sq")))), always("own"), networked, needs_network);
+  add("network.full_precision", "layers that the model leaves in full precision", word_or("none", list_of("names of layers", any_text())), always("none"), networked, needs_network);
 
   for (Key& key : all) {
     if (means_something_to_two_layer(key.name)) continue;
@@ -585,6 +607,10 @@ Settings settings_of(Point effective) {
                    number("compression.rate_factor"), number("compression.tolerance"), count("compression.steps"), count("compression.iterations"),
                    text("compression.rounding"), text("compression.bound"), text("compression.update_factor")};
   if (s.compresses()) s.run.iterations = s.compression.steps * s.compression.iterations;  // none for direct compression
+  const auto words = [&](const char* key) { return has(key) && p.at(key) != "own" ? split_words(p.at(key)) : std::vector<std::string>{}; };
+  if (has("network.bandwidth"))
+    s.network = {list("network.bandwidth"), list("network.latency"), p.at("network.nodes") == "own" ? 0 : count("network.nodes"), count("network.ranks_per_node"),
+                 number("network.node_bandwidth"), number("network.node_latency"), p.at("network.exchange"), words("network.gradients"), words("network.full_precision")};
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
   s.problem = problem_of(p);
   s.point = std::move(effective);
@@ -602,12 +628,15 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   }
   const NetworkInfo* network = find_network(s.model.kind);
   if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear"};
-  if (!s.data.synthetic_linear() && (network == nullptr || (network->channels != 0 && network->channels != (grey ? 1U : 3U)))) {
+  const bool large = s.data.set == "synthetic_imagenet";
+  const auto takes = [&](const NetworkInfo& info) { return (info.channels == 0 || info.channels == (grey ? 1U : 3U)) && (info.side == 224) == large; };
+  if (!s.data.synthetic_linear() && (network == nullptr || !takes(*network))) {
     std::vector<std::string> allowed;
     for (const NetworkInfo& info : networks())
-      if (info.channels == 0 || info.channels == (grey ? 1U : 3U)) allowed.push_back(info.name);
+      if (takes(info)) allowed.push_back(info.name);
     return Conflict{"model.kind", fmt::format("data.set = {} allows: {}", s.data.set, fmt::join(allowed, ", "))};
   }
+  if (large && (s.data.augment != "none" || s.data.crop != "none")) return Conflict{s.data.augment != "none" ? "data.augment" : "data.crop", "data.set = synthetic_imagenet allows: none"};
   if (network != nullptr && network->side == 24 && s.data.crop != "24") return Conflict{"data.crop", fmt::format("model.kind = {} allows: 24 (its images are 24×24)", s.model.kind)};
   if (network != nullptr && network->side == 32 && s.data.crop != "none") return Conflict{"data.crop", fmt::format("model.kind = {} allows: none (its images are 32×32)", s.model.kind)};
   if (network != nullptr && !network->batch_norm.empty() && std::ranges::find(network->batch_norm, s.model.batch_norm) == network->batch_norm.end())
@@ -655,6 +684,8 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   if (s.theory.measure && (s.optimizer.weight_decay != 0 || s.model.l2.value_or(0) != 0))
     return Conflict{"theory.measure", "a penalty (model.l2, optimizer.weight_decay) allows: false (f_t is the square loss alone)"};
   if (s.theory.hindsight && s.model.dimension > 1024) return Conflict{"theory.comparator", fmt::format("model.dimension = {} allows: w_star (hindsight up to 1024)", s.model.dimension)};
+  if (!s.network.bandwidth.empty() && s.network.latency.size() != 1 && s.network.latency.size() != s.network.bandwidth.size())
+    return Conflict{"network.latency", fmt::format("{} networks allow: one number, or {}", s.network.bandwidth.size(), s.network.bandwidth.size())};
   return std::nullopt;
 }
 

@@ -85,6 +85,14 @@ struct Settings {
     std::uint64_t steps = 0, iterations = 0;  ///< L steps, and iterations in each
     std::string rounding, bound, update_factor;  ///< of binary_connect
   } compression;
+  struct Network {
+    std::vector<double> bandwidth, latency;  ///< Gbit/s and µs, one for each network; empty: none is modelled
+    std::size_t nodes = 0;                   ///< 0: as many as the workers fill
+    std::size_t ranks_per_node = 1;
+    double node_bandwidth = 0, node_latency = 0;  ///< Gbit/s and µs, within a node
+    std::string exchange;                         ///< own, widening
+    std::vector<std::string> gradients, full_precision;  ///< gradients empty: the run's own
+  } network;
   struct Theory {
     bool measure = false, hindsight = false;
   } theory;

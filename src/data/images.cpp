@@ -6,19 +6,22 @@
 #include <array>
 #include <cassert>
 #include <string>
+#include <vector>
 
 #include "base/errors.h"
+#include "base/random.h"
 #include "data/files.h"
 #include "data/synthetic_images.h"
 
 namespace qsweep {
 namespace {
 
-constexpr std::array<ImageSetDescription, 4> descriptions = {
+constexpr std::array<ImageSetDescription, 5> descriptions = {
     {{"mnist", {1, 28, 28}, 60'000, 10'000},
      {"fashion_mnist", {1, 28, 28}, 60'000, 10'000},
      {"cifar10", {3, 32, 32}, 50'000, 10'000},
-     {"synthetic_images", SyntheticImages::geometry, SyntheticImages::train, SyntheticImages::test}}};
+     {"synthetic_images", SyntheticImages::geometry, SyntheticImages::train, SyntheticImages::test},
+     {"synthetic_imagenet", {3, 224, 224}, 1'024, 64, 1001}}};
 constexpr std::size_t cifar_batch = 10'000;  // records in each file
 
 std::string_view folder(ImageSet set) {
@@ -114,12 +117,24 @@ void read_cifar(const std::filesystem::path& dir, Part part, std::span<std::uint
   }
 }
 
+/// Sample n of both parts together has label n mod 250 and its pixels from Stream(fixed seed, Draw::Data, n).
+void make_noise(Part part, std::span<std::uint8_t> pixels, std::span<std::uint8_t> labels) {
+  const ImageSetDescription& about = describe(ImageSet::synthetic_imagenet);
+  const std::size_t first = part == Part::train ? 0 : about.train, image = about.geometry.size();
+  std::vector<std::uint32_t> words(image / sizeof(std::uint32_t));
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Stream(11, Draw::Data, static_cast<std::uint32_t>(first + i)).words(0, words);
+    labels[i] = static_cast<std::uint8_t>((first + i) % 250);
+    for (std::size_t j = 0; j < image; ++j) pixels[i * image + j] = static_cast<std::uint8_t>(words[j / 4] >> 8 * (j % 4));
+  }
+}
+
 }  // namespace
 
 ImageSet image_set(std::string_view name) {
   for (std::size_t i = 0; i < descriptions.size(); ++i)
     if (descriptions[i].name == name) return static_cast<ImageSet>(i);
-  throw ConfigError(fmt::format("data.set = {}: allowed image sets: mnist, fashion_mnist, cifar10, synthetic_images", name));
+  throw ConfigError(fmt::format("data.set = {}: allowed image sets: mnist, fashion_mnist, cifar10, synthetic_images, synthetic_imagenet", name));
 }
 
 const ImageSetDescription& describe(ImageSet set) { return descriptions[static_cast<std::size_t>(set)]; }
@@ -144,6 +159,8 @@ void read(ImageSet set, const std::filesystem::path& dir, Part part, std::span<s
       return read_cifar(dir, part, pixels, labels);
     case ImageSet::synthetic_images:
       return SyntheticImages{}.make(part, pixels, labels);
+    case ImageSet::synthetic_imagenet:
+      return make_noise(part, pixels, labels);
   }
 }
 

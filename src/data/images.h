@@ -7,12 +7,13 @@
 
 /// Image classification sets, as bytes in the caller's memory (which may be shared by the ranks of a node):
 ///   pixels [samples, channels, height, width]   0 … 255, channel planes one after the other, rows from the top
-///   labels [samples]                            0 … 9
+///   labels [samples]                            0 … 9, of synthetic_imagenet 0 … 249
 /// Sources: mnist, LeCun et al. 1998; fashion_mnist, Xiao et al. 2017 (both IDX files); cifar10, Krizhevsky 2009 (binary version);
-/// synthetic_images: data/synthetic_images.h, needs no files.
+/// synthetic_images: data/synthetic_images.h; synthetic_imagenet: noise of ImageNet's size and number of classes, to time networks
+/// with. These two need no files.
 namespace qsweep {
 
-enum class ImageSet { mnist, fashion_mnist, cifar10, synthetic_images };
+enum class ImageSet { mnist, fashion_mnist, cifar10, synthetic_images, synthetic_imagenet };
 enum class Part { train, test };
 
 struct Geometry {

@@ -7,6 +7,7 @@
 /// Cross-correlation with zeros beyond the edges:
 ///   y[o, i, j] = Σ_c Σ_p Σ_q W[o, c, p, q] · x[c, i·stride + p − before, j·stride + q − before] (+ b[o])
 ///   W [outputs, channels, size, size] as in PyTorch;  x in blocks of channels, or plain (the network's input);  y in blocks
+///   towers > 1: outputs and channels fall into as many parts, each output sees those of its own: W [outputs, channels/towers, size, size]
 /// One thread; equal inputs give equal bits.
 namespace qsweep {
 
@@ -21,7 +22,8 @@ std::string onednn_isa();
 /// What all convolutions share: shapes, parameters and how they begin.
 class Convolution : public Layer {
  public:
-  Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, const Initial& initial);
+  Convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, const Initial& initial,
+              std::size_t towers = 1);
   const Image& image() const { return output_; }
   std::size_t inputs() const final { return input_.stored(); }
   std::size_t outputs() const final { return output_.stored(); }
@@ -35,6 +37,7 @@ class Convolution : public Layer {
   std::string name_;
   Image input_, output_;
   Window window_;
+  std::size_t towers_;
   bool has_bias_;
   Initial initial_;
   std::size_t weight_, bias_, weights_;  ///< offsets of W and b, elements of W
@@ -42,13 +45,13 @@ class Convolution : public Layer {
 
 /// The convolution that `kind` asks for, where the shapes allow it.
 std::unique_ptr<Convolution> make_convolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
-                                              ConvolutionKind kind = ConvolutionKind::automatic, const Initial& initial = {});
+                                              ConvolutionKind kind = ConvolutionKind::automatic, const Initial& initial = {}, std::size_t towers = 1);
 
 /// By oneDNN. Primitives and memory are made once for each size of mini-batch; oneDNN's own layouts and types appear in onednn.cpp only.
 class LibraryConvolution final : public Convolution {
  public:
   LibraryConvolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias, ConvolutionKind kind,
-                     const Initial& initial);
+                     const Initial& initial, std::size_t towers = 1);
   ~LibraryConvolution() override;
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,

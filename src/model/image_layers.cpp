@@ -1,6 +1,7 @@
 #include "model/image_layers.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/cpu.h"
 #include "model/image_kernels.h"
@@ -52,15 +53,18 @@ void AveragePool::backward(const Pass& pass, std::span<const float>, std::span<c
       for (std::size_t l = 0; l < block; ++l) dx[n * plane + p + l] = factor * dy[n * block + l];
 }
 
-LocalResponseNorm::LocalResponseNorm(const Image& image, std::size_t radius, float bias, float alpha)
-    : image_(image), radius_(radius), bias_(bias), alpha_(alpha), scratch_(3 * (image.groups() * image.block + 2 * radius + 16)) {}
+LocalResponseNorm::LocalResponseNorm(const Image& image, std::size_t radius, float bias, float alpha, std::size_t towers)
+    : image_{image.channels / towers, image.height, image.width, image.block}, towers_(towers), radius_(radius), bias_(bias), alpha_(alpha),
+      scratch_(3 * (image.groups() * image.block + 2 * radius + 16)) {
+  if (towers > 1 && image.channels % (towers * image.block) != 0) throw std::invalid_argument("response norm: a tower is no whole number of blocks");
+}
 
 void LocalResponseNorm::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
-  image_kernels().response({pass.batch, image_.groups(), image_.pixels(), image_.block, radius_, bias_, alpha_}, x.data(), y.data(), scratch_.data());
+  image_kernels().response({towers_ * pass.batch, image_.groups(), image_.pixels(), image_.block, radius_, bias_, alpha_}, x.data(), y.data(), scratch_.data());
 }
 
 void LocalResponseNorm::backward(const Pass& pass, std::span<const float> x, std::span<const float>, std::span<const float> dy, std::span<float> dx, std::span<float>) {
-  image_kernels().response_back({pass.batch, image_.groups(), image_.pixels(), image_.block, radius_, bias_, alpha_}, x.data(), dy.data(), dx.data(), scratch_.data());
+  image_kernels().response_back({towers_ * pass.batch, image_.groups(), image_.pixels(), image_.block, radius_, bias_, alpha_}, x.data(), dy.data(), dx.data(), scratch_.data());
 }
 
 void Flatten::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {

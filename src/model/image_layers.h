@@ -43,19 +43,20 @@ class AveragePool final : public Layer {
 };
 
 /// Local response normalization (Krizhevsky, Sutskever, Hinton 2012):  y_c = x_c / s_c^¾,  s_c = bias + alpha·Σ_{|k − c| ≤ radius} x_k²
+/// towers: the channels fall into as many parts that do not see each other, each of whole blocks.
 /// alpha is not divided by the window, as in TensorFlow; the exponent ¾ is the published one, and two square roots.
 class LocalResponseNorm final : public Layer {
  public:
-  LocalResponseNorm(const Image& image, std::size_t radius = 4, float bias = 1, float alpha = 0.001F / 9);
-  std::size_t inputs() const override { return image_.stored(); }
-  std::size_t outputs() const override { return image_.stored(); }
+  LocalResponseNorm(const Image& image, std::size_t radius = 4, float bias = 1, float alpha = 0.001F / 9, std::size_t towers = 1);
+  std::size_t inputs() const override { return towers_ * image_.stored(); }
+  std::size_t outputs() const override { return towers_ * image_.stored(); }
   void forward(const Pass& pass, std::span<const float> x, std::span<float> y) override;
   void backward(const Pass& pass, std::span<const float> x, std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                 std::span<float> gradient) override;
 
  private:
-  Image image_;
-  std::size_t radius_;
+  Image image_;  ///< of one tower: in memory, towers lie one after the other, as samples do
+  std::size_t towers_, radius_;
   float bias_, alpha_;
   std::vector<float> scratch_;
 };

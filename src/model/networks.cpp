@@ -130,6 +130,30 @@ Layers binaryconnect_vgg(std::size_t classes, const NetworkOptions& o) {
   return layers;
 }
 
+/// Convolutions without bias, batch norm, ReLU, response norm, pool, in two towers; conv3 sees both.
+Layers alexnet(std::size_t classes, const NetworkOptions& o) {
+  const auto begin = [](float deviation, float bias) { return Initial{Initial::truncated, deviation, bias}; };
+  const LayerPlan norm{.kind = LayerKind::response_norm, .towers = 2, .radius = 2, .base = 2, .alpha = 1e-4};
+  const Window pool{3, 2, 0, 0};
+  struct Stage { std::size_t outputs; Window window; std::size_t towers; bool norm, pool; };
+  Layers layers;
+  std::size_t number = 0;
+  for (const Stage& s : {Stage{96, Window::same(11, 4, 224), 1, true, true}, {256, Window::same(5, 1, 27), 2, true, true}, {384, three, 1, false, false}, {384, three, 2, false, false}, {256, three, 2, false, true}}) {
+    layers.push_back(convolution(++number, s.outputs, s.window, begin(0.01F, 0), false));
+    layers.back().towers = s.towers;
+    normalized(layers, number, o);
+    if (s.norm) layers.push_back(norm);
+    if (s.pool) layers.push_back(max_pool(pool));
+  }
+  for (const std::size_t layer : {6, 7}) {
+    layers.push_back(dense(layer, 4096, begin(0.005F, 0.1F)));
+    layers.push_back(activation(o));
+    if (o.dropout > 0) layers.push_back({.kind = LayerKind::dropout, .rate = o.dropout});
+  }
+  layers.push_back(dense(8, classes, begin(0.01F, 0)));
+  return layers;
+}
+
 struct Row {
   NetworkInfo info;
   std::function<Layers(std::size_t, const NetworkOptions&)> layers;
@@ -141,6 +165,7 @@ const std::vector<Row>& table() {
       {{"mlp", 0, 0, "relu", {"none", "plain", "affine"}, -1, 256, 0, false}, mlp},
       {{"cifarnet", 3, 24, "relu", {"none", "plain", "affine"}, -1, 64, 0.004}, cifarnet},
       {{"lenet300", 1, 28, "tanh", {"none", "plain", "affine"}, -1, {}, 0, false}, lenet300},
+      {{"alexnet", 3, 224, "relu", {"affine", "plain", "none"}, 0.5, {}, 5e-4}, alexnet},
       {{"lenet5", 1, 28, "relu", {"none", "plain", "affine"}, 0.5, {}, 0}, lenet5},
       {{"vgg11", 3, 32, "relu", {"plain", "affine", "none"}, -1, {}, 0}, vgg11},
       {{"resnet20", 3, 32, "relu", {"plain", "affine"}, -1, {}, 0}, resnet20},

@@ -164,7 +164,7 @@ struct LibraryConvolution::Primitives {
     for (Memory* m : {&bias, &bias_gradient})
       if (!p.b.is_zero()) *m = Memory(p.b, device().engine, nullptr);
   }
-  Memory::desc plain() const { return {problem.w.dims(), Memory::data_type::f32, Tag::oihw}; }
+  Memory::desc plain() const { return {problem.w.dims(), Memory::data_type::f32, problem.w.dims().size() == 4 ? Tag::oihw : Tag::goihw}; }
 
   /// Kernels of training, made when first asked for: evaluation does without.
   void prepare_data() {
@@ -190,8 +190,8 @@ struct LibraryConvolution::Weights {
 };
 
 LibraryConvolution::LibraryConvolution(Layout& layout, const std::string& name, const Image& input, std::size_t outputs, const Window& window, bool bias,
-                                       ConvolutionKind kind, const Initial& initial)
-    : Convolution(layout, name, input, outputs, window, bias, initial), kind_(kind), own_(std::make_unique<Weights>()) {}
+                                       ConvolutionKind kind, const Initial& initial, std::size_t towers)
+    : Convolution(layout, name, input, outputs, window, bias, initial, towers), kind_(kind), own_(std::make_unique<Weights>()) {}
 
 LibraryConvolution::~LibraryConvolution() = default;
 
@@ -202,7 +202,8 @@ bool LibraryConvolution::is_winograd() const {
 LibraryConvolution::Primitives& LibraryConvolution::primitives(std::size_t batch) {
   const auto found = own_->by_batch.find(batch);
   if (found != own_->by_batch.end()) return found->second;
-  const Memory::dims weights = {dim(output_.channels), dim(input_.channels), dim(window_.size), dim(window_.size)};
+  Memory::dims weights = {dim(output_.channels / towers_), dim(input_.channels / towers_), dim(window_.size), dim(window_.size)};
+  if (towers_ > 1) weights.insert(weights.begin(), dim(towers_));
   Problem p;
   p.x = describe(batch, input_);
   p.y = describe(batch, output_);
@@ -214,7 +215,7 @@ LibraryConvolution::Primitives& LibraryConvolution::primitives(std::size_t batch
   // Winograd pays where there are many channels and whole tiles of 4 × 4 outputs.
   const bool pays = input_.channels >= 32 && output_.channels >= 32 && output_.height >= 4 && output_.width >= 4;
   const bool use = kind_ == ConvolutionKind::winograd || (kind_ == ConvolutionKind::automatic && pays);
-  return own_->by_batch.try_emplace(batch, p, use && window_.size == 3 && window_.stride == 1).first->second;
+  return own_->by_batch.try_emplace(batch, p, use && window_.size == 3 && window_.stride == 1 && towers_ == 1).first->second;
 }
 
 void LibraryConvolution::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {

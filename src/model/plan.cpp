@@ -49,14 +49,15 @@ struct Builder {
   std::unique_ptr<Layer> make(const LayerPlan& plan, const Image& image, const LayerPlan* fused) {
     Layout& layout = network.layout_to_extend();
     switch (plan.kind) {
-      case LayerKind::convolution: return make_convolution(layout, plan.name, image, plan.outputs, plan.window, plan.flag, convolution, plan.initial);
+      case LayerKind::convolution: return make_convolution(layout, plan.name, image, plan.outputs, plan.window, plan.flag, convolution, plan.initial, plan.towers);
       case LayerKind::dense: return std::make_unique<Dense>(layout, plan.name, image.size(), plan.outputs, plan.initial);
       case LayerKind::relu: return std::make_unique<Relu>(image.stored());
       case LayerKind::tanh: return std::make_unique<Tanh>(image.stored());
       case LayerKind::quantized_activation: return std::make_unique<QuantizedActivation>(image.stored(), plan.quantizer);
       case LayerKind::max_pool: return std::make_unique<MaxPool>(image, plan.window, fused != nullptr);
       case LayerKind::average_pool: return std::make_unique<AveragePool>(image);
-      case LayerKind::response_norm: return std::make_unique<LocalResponseNorm>(image);
+      case LayerKind::response_norm:
+        return std::make_unique<LocalResponseNorm>(image, static_cast<std::size_t>(plan.radius), static_cast<float>(plan.base), static_cast<float>(plan.alpha), plan.towers);
       case LayerKind::batch_norm: {
         auto norm = std::make_unique<BatchNorm>(layout, network.state_layout_to_extend(), plan.name, image, plan.flag, fused != nullptr && fused->kind == LayerKind::relu);
         if (fused != nullptr && fused->kind == LayerKind::quantized_activation) norm->quantize(fused->quantizer);

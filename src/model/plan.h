@@ -23,6 +23,8 @@ struct LayerPlan {
   Initial initial = {};
   double rate = 0;            ///< of dropout
   ActivationQuantizer quantizer = {};  ///< of a quantized activation
+  std::size_t towers = 1;     ///< parts into which channels fall, in convolution and response norm
+  double radius = 4, base = 1, alpha = 0.001 / 9;  ///< of response norm
   std::vector<LayerPlan> body = {};  ///< of a residual block
 };
 

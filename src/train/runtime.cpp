@@ -7,7 +7,6 @@
 #include <numeric>
 
 namespace qsweep {
-namespace {
 
 std::size_t slowest_rank(const Runtime& runtime) {
   const auto busy = [&](std::size_t p) {
@@ -19,8 +18,6 @@ std::size_t slowest_rank(const Runtime& runtime) {
     if (busy(p) > busy(slowest)) slowest = p;
   return slowest;
 }
-
-}  // namespace
 
 void Runtime::state(Archive& archive) {
   archive.shared("execution", rows);

@@ -26,6 +26,9 @@ Runtime dealt_out(const Runtime& before, std::size_t ranks);
 /// The sum, rank by rank; `before` may be empty.
 Runtime together(Runtime now, const Runtime& before);
 
+/// The rank that computed and quantized longest.
+std::size_t slowest_rank(const Runtime& runtime);
+
 /// Times are those of the rank that computed longest, so that they sum to its total; traffic is listed rank by rank.
 void describe(const Runtime& runtime, double samples, Record& record);
 

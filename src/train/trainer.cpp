@@ -44,6 +44,7 @@ Trainer::Trainer(const Settings& settings, const Team& team, DataStore& data, co
       exchange_(make_exchange(settings_, team_, model_->layout(), watch_)), owned_(exchange_->partition().layout_of(model_->layout(), team.rank())),
       optimizer_(settings_.optimizer, owned_, iterations_per_epoch(settings_)), quantized_(weights_of(settings_), model_->layout()), workers_(settings_, block_, *model_, *feed_, watch_),
       metrics_(settings_, model_->layout(), iterations_) {
+  check_network(settings_, model_->layout());
   const std::size_t tensors = model_->layout().tensors().size();
   reports_.resize(settings_.workers.count * workers_.report_size());
   if (settings_.gradients.quantized()) scales_.resize(settings_.workers.count * tensors);
@@ -104,6 +105,7 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch, const Sav
     evaluate(0, true);
     return finish(0, false);
   }
+  resumed_ = done_;
   for (std::uint64_t t = done_ + 1;; ++t) {
     if (saving.wish) workers_.set_wish(saving.wish());
     workers_.compute(quantized_.values(), full_precision_weights(), t);  // ∇f_t^(n)(Q_w(w_t))
@@ -126,6 +128,7 @@ Record Trainer::run(const std::function<void(const Progress&)>& watch, const Sav
       if (last) adopt_best();
       else begin_l_step(t);
     }
+    if (t == resumed_ + 1) watch_.enter(Phase::output), first_iteration_ = watch_;
     evaluate(t, last);
     if (watch) watch({t, iterations_, metrics_.average_loss()});
     done_ = t;

@@ -16,6 +16,7 @@
 #include "train/metrics.h"
 #include "train/runtime.h"
 #include "train/saving.h"
+#include "train/network_report.h"
 #include "train/worker.h"
 
 /// One run of distributed training on a team of ranks: the governing line, iteration after iteration. With the methods that compress
@@ -72,6 +73,7 @@ class Trainer {
   void describe_problem(Record& record) const;
   void describe_execution(const Runtime& runtime, std::uint64_t t, Record& record) const;
   Runtime execution() const;
+  std::optional<Profile> one_iteration(std::uint64_t t) const;
   void state(Archive& archive);
   void resume(const Saving& saving);
   void save(const Saving& saving);
@@ -106,10 +108,11 @@ class Trainer {
     Stopwatch::Clock::time_point since = {};
   };
   std::optional<Compressing> compression_;  ///< with the methods that compress
-  std::uint64_t done_ = 0;              ///< iterations
+  std::uint64_t done_ = 0, resumed_ = 0;  ///< iterations: made, and of them before this process went on
   std::uint64_t interruptions_ = 0;
   Wish wish_ = Wish::go_on;             ///< the strongest of all ranks, in this iteration
   Runtime before_;                      ///< what was taken before the last interruption, by rank
+  Stopwatch first_iteration_;           ///< of this process, as it stood after it: with what is made once
   std::vector<float> initial_;          ///< w_1, linear model only: stored under problem/
 };
 

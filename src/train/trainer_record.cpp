@@ -96,6 +96,7 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   watch_.enter(Phase::output);
   const Runtime runtime = execution();
   const std::vector<float> state = evaluated_state();
+  const std::optional<Profile> profile = one_iteration(t);
   Record record;
   if (!team_.is_root()) return record;
   describe(record, diverged ? "diverged" : "complete", t);
@@ -109,7 +110,23 @@ Record Trainer::finish(std::uint64_t t, bool diverged) {
   describe_problem(record);
   if (hindsight) record.datasets.push_back({"problem/comparator", "weight", "best fixed weights in hindsight", {comparator.size()}, comparator});
   describe_execution(runtime, t, record);
+  if (profile) describe_network(settings_, model_->layout(), *profile, record);
   return record;
+}
+
+/// What one worker of the slowest rank takes in one iteration, of those that this process made, without the first where there are more.
+/// Nothing where no network is modelled, or nothing was trained. Collective.
+std::optional<Profile> Trainer::one_iteration(std::uint64_t t) const {
+  if (settings_.network.bandwidth.empty() || t == resumed_) return std::nullopt;
+  const Runtime all = gather_runtime(team_, watch_, {}), first = gather_runtime(team_, first_iteration_, {});
+  const std::size_t slowest = slowest_rank(all);
+  const std::uint64_t made = t - resumed_;
+  const auto of = [&](Phase phase) {
+    const std::size_t i = slowest * Runtime::columns + static_cast<std::size_t>(phase);
+    return made == 1 ? all.rows[i] : (all.rows[i] - first.rows[i]) / static_cast<double>(made - 1);
+  };
+  const double carried = static_cast<double>(workers_of(static_cast<int>(slowest), team_.ranks(), settings_.workers.count).count);
+  return Profile{of(Phase::compute) / carried, of(Phase::quantize) / carried, of(Phase::update)};
 }
 
 void Trainer::describe(Record& record, const char* status, std::uint64_t t) const {

@@ -305,6 +305,7 @@ TEST(Keys, networks_take_the_images_they_are_made_for) {
   };
   EXPECT_EQ(blamed({{"data.set", "mnist"}, {"model.kind", "cifarnet"}}), "model.kind: data.set = mnist allows: mlp, lenet300, lenet5");
   EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "lenet5"}}), "model.kind: data.set = cifar10 allows: mlp, cifarnet, vgg11, resnet20, binaryconnect_vgg");
+  EXPECT_EQ(blamed({{"data.set", "synthetic_imagenet"}, {"model.kind", "vgg11"}}), "model.kind: data.set = synthetic_imagenet allows: alexnet");
   EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "cifarnet"}}), "data.crop: model.kind = cifarnet allows: 24 (its images are 24×24)");
   EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "vgg11"}, {"data.crop", "24"}}), "data.crop: model.kind = vgg11 allows: none (its images are 32×32)");
   EXPECT_EQ(blamed({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"model.batch_norm", "none"}}), "model.batch_norm: model.kind = resnet20 allows: plain, affine");

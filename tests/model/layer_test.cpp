@@ -273,6 +273,47 @@ TEST(AveragePool, is_the_reference) {
   }
 }
 
+/// Two towers of a convolution are one convolution whose weights between the towers are zero.
+TEST(Convolution, towers_do_not_see_each_other) {
+  constexpr std::size_t channels = 32, outputs = 64, batch = 3, area = 9, half = channels / 2;
+  const Image input = blocked(channels, 7, 6);
+  const Window window{3, 1, 1, 1};
+  Layout apart, together;
+  LibraryConvolution towers(apart, "conv1", input, outputs, window, true, ConvolutionKind::direct, {}, 2);
+  LibraryConvolution whole(together, "conv1", input, outputs, window, true, ConvolutionKind::direct, {});
+  ASSERT_EQ(apart.tensors()[0].shape, (std::vector<std::size_t>{outputs, half, 3, 3}));
+  const Values<double> w = draws(apart.dimension(), 1), x = draws(batch * input.size(), 2), dy = draws(batch * towers.image().size(), 3);
+  std::vector<float> narrow(w.begin(), w.end()), wide(together.dimension(), 0.0F);
+  const auto at = [&](std::size_t o, std::size_t c) { return (o * channels + o / (outputs / 2) * half + c) * area; };  // in the whole
+  for (std::size_t o = 0; o < outputs; ++o)
+    for (std::size_t c = 0; c < half; ++c) std::copy_n(&narrow[(o * half + c) * area], area, &wide[at(o, c)]);
+  std::copy(narrow.end() - outputs, narrow.end(), wide.end() - outputs);
+  const auto fx = store(batch, input, x), fdy = store(batch, towers.image(), dy);
+  const Passed a(towers, batch, narrow, fx, fdy), b(whole, batch, wide, fx, fdy);
+  const auto close = [](std::span<const float> found, std::span<const float> expected) {
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-3) << i;  // sums of 144 and of 126 products
+  };
+  close(a.y, b.y);
+  close(a.dx, b.dx);
+  for (std::size_t o = 0; o < outputs; ++o)
+    for (std::size_t c = 0; c < half; ++c) close(std::span(a.gradient).subspan((o * half + c) * area, area), std::span(b.gradient).subspan(at(o, c), area));
+  close(std::span(a.gradient).last(outputs), std::span(b.gradient).last(outputs));
+}
+
+TEST(LocalResponseNorm, towers_do_not_see_each_other) {
+  const Image both = blocked(64, 3, 5), one = blocked(32, 3, 5);
+  LocalResponseNorm towers(both, 2, 2, 1e-2F, 2), tower(one, 2, 2, 1e-2F);
+  const Values<double> x = draws(both.size(), 1), dy = draws(both.size(), 2);
+  const Passed whole(towers, 1, {}, store(1, both, x), store(1, both, dy));
+  for (std::size_t t = 0; t < 2; ++t) {  // in memory the second tower lies behind the first
+    const auto half = [&](const std::vector<float>& v) { return std::vector<float>(v.begin() + static_cast<std::ptrdiff_t>(t * one.stored()), v.begin() + static_cast<std::ptrdiff_t>((t + 1) * one.stored())); };
+    const Passed part(tower, 1, {}, half(store(1, both, x)), half(store(1, both, dy)));
+    EXPECT_EQ(half(whole.y), part.y);
+    EXPECT_EQ(half(whole.dx), part.dx);
+  }
+  EXPECT_THROW(LocalResponseNorm(blocked(24, 3, 5), 2, 2, 1e-2F, 2), std::invalid_argument);
+}
+
 TEST(LocalResponseNorm, is_the_reference) {
   for (const Image& input : both_blocks({blocked(64, 6, 6), blocked(20, 3, 5), blocked(3, 2, 2), blocked(1, 1, 1), blocked(33, 1, 7)}))
     for (const auto& [radius, alpha] : {std::pair{4U, 0.001F / 9}, {4U, 0.7F}, {1U, 0.7F}, {7U, 0.2F}}) {  // large alphas, so that the sum counts
