@@ -66,7 +66,7 @@ shape() {  # namespace, device
   if [[ $rate != none ]]; then
     bits=$(numfmt --from=si "$(sed 's/kbit/K/; s/mbit/M/; s/gbit/G/' <<<"$rate")")
     burst=$((bits / 8 / 10000)) queue=$((bits / 8 / 1000))
-    ((burst >= 131072)) || burst=131072
+    ((burst >= 32768)) || burst=32768
     ((queue >= 4194304)) || queue=4194304
     ip netns exec "$1" tc qdisc replace dev "$2" root handle 1: tbf rate "$rate" burst "$burst" limit "$queue"
   fi
@@ -88,6 +88,8 @@ for ((i = 0; i < hosts; i++)); do
   ip link add e0 netns "$host" type veth peer name "port$i" netns "$switch"  # made inside: the machine's own network never sees them
   ip -n "$switch" link set "port$i" master bridge
   ip -n "$switch" link set "port$i" up
+  ip -n "$host" link set e0 gso_max_size 16384
+  ip -n "$switch" link set "port$i" gso_max_size 16384
   ip -n "$host" link set lo up
   ip -n "$host" addr add "$network.$((i + 1))/24" dev e0
   ip -n "$host" link set e0 up

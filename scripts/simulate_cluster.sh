@@ -53,8 +53,8 @@ simulate() {  # ranks, Gbit/s, sizes only
 XML
   smpirun -np "$1" -platform "$folder/platform.xml" -hostfile "$folder/hosts" --log=root.thresh:error \
     --cfg=smpi/host-speed:1Tf --cfg=smpi/simulate-computation:no --cfg=smpi/shared-malloc:local \
-    --cfg=smpi/allreduce:rab --cfg=smpi/allgatherv:ring --cfg=smpi/bcast:binomial_tree \
-    --cfg=network/crosstraffic:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 \
+    --cfg=smpi/allreduce:rab_rdb --cfg=smpi/allgatherv:ompi_bruck --cfg=smpi/bcast:binomial_tree \
+    --cfg=smpi/send-is-detached-thresh:0 --cfg=network/crosstraffic:0 --cfg=smpi/bw-factor:0:1 --cfg=smpi/lat-factor:0:1 \
     build-simgrid/qsweep_cluster "$folder/tensors" "$compute" "$quantize" "$update" "$decode" "$3" "$widths"
 }
 for network in $gbits; do

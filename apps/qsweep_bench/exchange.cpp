@@ -202,7 +202,7 @@ void print_model(const Options& o, const Team& world, const Layout& layout, cons
     fmt::print("{:>10}{:>12}{:>12}{:>9.2f}\n", what, time_text(measured), time_text(model), model / measured);
   };
   fmt::print("{:>10}{:>12}{:>12}{:>9}   {} Gbit/s, {} us; {} of work without a network\n", "", "measured", "model", "ratio", o.gbits, o.latency, time_text(r.alone));
-  line("floats", r.floats, communication_time(modelled_traffic("allreduce", layout, 32, 32, {}), network, cluster));
+  line("floats", r.floats, communication_time(modelled_traffic("floats", layout, 32, 32, {}), network, cluster));
   const std::size_t gradient_bits = o.gradients == "fp" ? 32 : std::stoul(o.gradients.substr(2)), weight_bits = static_cast<std::size_t>(bits_of(o.weights));
   for (std::size_t k = 0; k < 3; ++k)
     line(topologies[k], r.of[k].exchange(), r.alone + communication_time(modelled_traffic(topologies[k], layout, gradient_bits, weight_bits, {}), network, cluster));

@@ -32,15 +32,17 @@ def speedup_alexnet(results):
         ax.legend(loc="upper left")
     last = panels[len(networks)]
     groups = numpy.arange(len(networks))
+    floor, top = time[:, :, -1].min() / 2, max(time[:, :, -1].max(), compute)  # bars of a logarithmic axis stand on something
     for j, width in enumerate(bits):
-        last.bar(groups + (j - (len(bits) - 1) / 2) * .2, time[:, j, -1], .18, color=colour_of(width), label=name_of(width))
+        last.bar(groups + (j - (len(bits) - 1) / 2) * .2, time[:, j, -1] - floor, .18, bottom=floor, color=colour_of(width), label=name_of(width))
     last.axhline(compute, color="black", lw=1, ls=style.DASHED, label="computing, measured")
     last.set_xticks(groups)
     last.set_xticklabels([f"{n:g} Gbit/s" for n in networks])
     last.grid(axis="x", visible=False)
     style.panel(last, "abcdef"[len(networks)], f"Communication of one iteration, P = {ranks[-1]:g}", None, "time [s]")
     style.logarithmic(last, "y")
-    last.legend(loc="best")
+    last.set_ylim(floor, 12 * top)
+    last.legend(loc="upper right", ncols=2)
     sentences = [f"Assumed: {run.attributes['network/iteration_time'].get('assumptions', 'not stored')}. Latency between nodes "
                  + ", ".join(f"{1e6 * v:g}" for v in sorted(set(run.arrays["network/latency"]))) + " µs.",
                  f"Measured: T_compute = {compute:.3g} s, forward and backward of {run.key('workers.batch')} images on one core. Weights: "

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "base/errors.h"
+#include "exchange/chain.h"
 
 namespace qsweep {
 namespace {
@@ -64,11 +65,14 @@ double communication_time(const ModelledTraffic& t, const ModelledNetwork& netwo
   const double bandwidth = one_node ? network.node_bandwidth : network.bandwidth * payload, latency = one_node ? network.node_latency : network.latency;
   const auto P = static_cast<double>(c.ranks()), R = one_node ? 1.0 : static_cast<double>(c.ranks_per_node);  // one node: each rank has a link
   const double reports = steps(c.ranks()) * latency;
-  if (t.gradient_bits == 32 && t.weight_bits == 32) return ring_or_doubling(32.0 * static_cast<double>(t.elements), P, bandwidth, latency);
+  if (t.exchange == "floats") return ring_or_doubling(32.0 * static_cast<double>(t.elements), P, bandwidth, latency);
   const double codes = packed_bits(t.elements, t.quantized, t.gradient_bits), weights = packed_bits(t.elements, t.quantized_weights, t.weight_bits);
   if (t.exchange == "server") return reports + 2 * latency + ((P - R) * codes + weights) / bandwidth;
   if (t.exchange == "sharded") return reports + 2 * latency + R * (P - R) / P * (codes + weights) / bandwidth;
-  if (t.gradient_bits == 32) return reports + ring_or_doubling(codes, P, bandwidth, latency);
+  if (t.gradient_bits == 32) {
+    const double piece = std::min(codes, 32.0 * chain_piece_elements);
+    return reports + (P - 1) * latency + ((P - 2) * piece + 2 * codes) / bandwidth;
+  }
   const std::size_t largest = 2 * ((std::size_t{1} << (t.gradient_bits - 1)) - 1) * c.ranks();
   return reports + ring_or_doubling(packed_bits(t.elements, t.quantized, static_cast<std::size_t>(std::bit_width(largest))), P, bandwidth, latency);
 }

@@ -13,12 +13,13 @@
 ///   widening   the paper's Figure 8: log2 P steps in which sums are passed on, step j = 0 … log2 P − 1 with fields of m + j bits,
 ///              the first log2 R of them within the nodes; then one broadcast of ŵ:
 ///                T = Σ_j [λ_j + Σ_l n_l·(m + j)/β_j] + λ + Σ_l n_l·m_w/β,   32 bits for what is not quantized
-///   allreduce  ring, B bytes of packed fields: 2(P − 1) steps of λ + B/P/β; or, if that is less, log2 P steps of λ + B/β
+///   allreduce  ring, B bits of packed fields: 2(P − 1) steps of λ + B/P/β; or, if that is less, log2 P steps of λ + B/β. In full
+///              precision a chain of pieces of b bits, so that sums keep their order, then a broadcast: (P − 1)λ + (P − 2)b/β + 2B/β
 ///   server     all others' packed codes into rank 0's link, one broadcast of packed ŵ, pipelined:  2λ + (P − R)·B_g/β + B_w/β
 ///   sharded    codes to the owner of each slice, ŵ from there to all; a node's link carries what its R ranks exchange with others:
 ///                2λ + R·(P − R)/P·(B_g + B_w)/β
-///   floats     MPI_Allreduce of floats, as allreduce with B = 4d: what full precision takes in any of the three
-/// In all but widening, the reports of the workers (scales and losses) add log2 P·λ. No overlap of computing and communicating.
+///   floats     MPI_Allreduce of floats, for comparison: the ring with B = 32d
+/// In all but widening and floats, the reports of the workers (scales and losses) add log2 P·λ. No overlap of computing and communicating.
 /// Source: Hou, Zhang, Kwok 2019, section 4.3 and Figure 8, after the performance model of Wen et al. 2017.
 namespace qsweep {
 
@@ -34,7 +35,7 @@ struct ModelledCluster {
 
 /// What one worker sends and receives. Layers in full precision travel as floats both ways.
 struct ModelledTraffic {
-  std::string exchange;            ///< widening, allreduce, server, sharded
+  std::string exchange;            ///< widening, allreduce, server, sharded, floats
   std::size_t gradient_bits = 32;  ///< m; 32: full precision
   std::size_t weight_bits = 32;    ///< m_w
   std::size_t quantized = 0;       ///< elements of tensors whose gradient is quantized

@@ -10,6 +10,8 @@ namespace qsweep {
 namespace {
 
 constexpr int gradient_tag = 41, weight_tag = 43;
+/// Messages that one rank has under way: enough to keep its link busy, few enough that a thousand ranks do not flood each other's.
+constexpr std::size_t most_sends = 8;
 
 }  // namespace
 
@@ -91,7 +93,7 @@ std::span<float> GradientPieces::floats_of(std::size_t worker, std::size_t numbe
 
 void GradientPieces::average(const std::vector<std::vector<float>>& gradients, const Round& round, std::span<float> mean) {
   RoundPlan plan(settings_, layout_, block_, round);
-  Transfers transfers(team_);
+  Transfers transfers(team_, most_sends);
   std::ranges::fill(mean, 0.0F);
   outbox_used_ = 0;
   for (std::size_t number = 0; number <= pieces_; ++number) {
@@ -208,7 +210,7 @@ void WeightPieces::share(QuantizedWeights& weights, std::span<const float> w) {
       }
     messages_.resize(all);
   }
-  Transfers transfers(team_);
+  Transfers transfers(team_, most_sends);
   std::vector<std::size_t> arrivals(static_cast<std::size_t>(ranks) * pieces);
   for (std::size_t k = 0; k < pieces; ++k)
     for (int p = 0; p < ranks; ++p)

@@ -16,6 +16,10 @@ MPI_Request& Transfers::next() {
 }
 
 void Transfers::send(std::span<const std::byte> bytes, int to, int tag) {
+  if (most_sends_ != 0) {
+    if (sends_.size() == most_sends_) wait(sends_.front()), sends_.pop_front();
+    sends_.push_back(transfers_.size());
+  }
   begin(bytes, to, false);
   in_chunks(bytes, team_.largest_count(), [&](auto part, int n) {
     lengths_.push_back(part.size());
@@ -65,6 +69,7 @@ bool Transfers::arrived() {
 }
 
 void Transfers::forget() {
+  sends_.clear();
   requests_.clear();
   lengths_.clear();
   transfers_.clear();

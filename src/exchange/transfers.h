@@ -2,6 +2,7 @@
 #include <mpi.h>
 
 #include <cstddef>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace qsweep {
 /// Messages of one sender, receiver and tag arrive in the order in which they were sent.
 class Transfers {
  public:
-  explicit Transfers(const Team& team) : team_(team) {}
+  /// most_sends: under way at a time, 0: no limit. One more waits for the oldest, so that its receive must have been begun.
+  explicit Transfers(const Team& team, std::size_t most_sends = 0) : team_(team), most_sends_(most_sends) {}
   void send(std::span<const std::byte> bytes, int to, int tag);
   /// Number of the transfer, for wait().
   std::size_t receive(std::span<std::byte> bytes, int from, int tag);
@@ -35,6 +37,8 @@ class Transfers {
   void forget();
 
   const Team& team_;
+  std::size_t most_sends_;
+  std::deque<std::size_t> sends_;     ///< under way, with a limit; the oldest first
   std::vector<MPI_Request> requests_;
   std::vector<std::size_t> lengths_;  ///< bytes of each request
   std::vector<Transfer> transfers_;

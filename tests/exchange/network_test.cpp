@@ -30,7 +30,7 @@ TEST(NetworkModel, counts_what_is_quantized) {
 }
 
 TEST(NetworkModel, one_rank_sends_nothing) {
-  for (const char* exchange : {"widening", "allreduce", "server", "sharded"})
+  for (const char* exchange : {"widening", "allreduce", "server", "sharded", "floats"})
     EXPECT_EQ(communication_time(modelled_traffic(exchange, two_layers(), 2, 3, {}), {}, {1, 1}), 0) << exchange;
 }
 
@@ -54,10 +54,21 @@ TEST(NetworkModel, two_nodes_by_hand) {  // without latency: the bytes over the 
     return communication_time(modelled_traffic(exchange, two_layers(), up, down, {}), network, {2, 1}) * 1e9 * payload;
   };
   const double w = 1100 * 64.0 / 21 + 10 * 32;  // 3 bits, 21 to a word; biases
-  EXPECT_NEAR(time("allreduce", 32, 32), 1110 * 32, 1e-6);
+  EXPECT_NEAR(time("floats", 32, 32), 1110 * 32, 1e-6);
+  EXPECT_NEAR(time("allreduce", 32, 32), 2 * 1110 * 32, 1e-6);  // there as a sum, back as the mean
+  EXPECT_NEAR(time("server", 32, 32), 2 * 1110 * 32, 1e-6);
+  EXPECT_NEAR(time("sharded", 32, 32), 1110 * 32, 1e-6);
   EXPECT_NEAR(time("allreduce", 2, 3), 1110 * 64.0 / 21, 1e-6);  // 2kN + 1 = 5 values: 3 bits
   EXPECT_NEAR(time("server", 2, 3), 1110 * 2 + w, 1e-6);
   EXPECT_NEAR(time("sharded", 2, 3), (1110 * 2 + w) / 2, 1e-6);
+}
+
+TEST(NetworkModel, a_chain_of_four_by_hand) {  // three hops; of a second piece and more only the last rank's share is not hidden
+  Layout layout;
+  layout.add("fc1/weight", {3 * 65536}, true);
+  const double vector = 32.0 * 3 * 65536, piece = 32.0 * 65536;
+  const ModelledTraffic t = modelled_traffic("allreduce", layout, 32, 32, {});
+  EXPECT_NEAR(communication_time(t, {1e9, 1e-3, 96e9, 0}, {4, 1}), 2e-3 + 3e-3 + (2 * vector + 2 * piece) / (1e9 * payload), 1e-12);  // reports: two steps
 }
 
 TEST(NetworkModel, is_linear_in_bytes_and_latency) {
