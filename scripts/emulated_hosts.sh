@@ -60,7 +60,8 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# Both ends of a link are shaped. Burst: 100 us at the rate, and whatever one packet of the kernel needs; queue: 1 ms, at least 4 MiB.
+# Both ends of a link are shaped. Burst: 100 us at the rate, at least 32 KiB: with more, short messages pass unshaped; with less, or
+# with packets of the kernel (gso) as large as the burst, the link stays idle in between. Queue: 1 ms, at least 4 MiB.
 shape() {  # namespace, device
   local bits burst queue
   if [[ $rate != none ]]; then

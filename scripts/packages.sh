@@ -33,6 +33,7 @@ test_packages=(
   "gzip|makes .gz files for tests|command -v gzip"
   "slurm-wlm|a SLURM of this machine alone tests slurm/submit.sh|command -v slurmctld"
   "munge|authentication of that SLURM|command -v munged"
+  "libsimgrid-dev|simulates a cluster|command -v smpicxx"
   "environment-modules|loads the module file|test -e /usr/share/modules/init/bash"
 )
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# usage: simulate_cluster.sh [-o FILE.h5] [--ranks "16 32 … 1024"] [--gbits "10 100"] [--widths 2,4] [--latency 25us]
+# usage: simulate_cluster.sh [-o FILE.h5] [--ranks "16 … 1024"] [--gbits "10 100"]
+#          [--widths 2,4] [--latency 25us] [--sizes-from 256]
+#          [--keep FOLDER] [--profile FOLDER]
 # Weak scaling of one iteration of Cifarnet, one worker and one node to each rank, on a cluster that SimGrid simulates: qsweep's own
 # exchange runs on SMPI, computing is replaced by times measured here on one core (experiments/distributed/simulated_cluster.ini). From
 # 256 ranks on messages keep their sizes but hold no codes, and the figure says so. Draws FILE.png beside FILE.h5
-# (results/simulated_cluster.h5). Needs Debian's libsimgrid-dev, and build/qsweep; builds build-simgrid/qsweep_cluster.
+# (results/simulated_cluster.h5). --sizes-from: another number than 256. --keep stores the measured times in a new folder, --profile takes
+# them from there instead of measuring. Needs Debian's libsimgrid-dev, and build/qsweep; builds build-simgrid/qsweep_cluster.
 # Exit codes: 0 done, 2 wrong arguments or something missing, else what failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-output=results/simulated_cluster.h5 ranks='16 32 64 128 256 512 1024' gbits='10 100' widths=2,4 latency=25us
+output=results/simulated_cluster.h5 ranks='16 32 64 128 256 512 1024' gbits='10 100' widths=2,4 latency=25us sizes_from=256 keep='' profile=''
 while (($# > 0)); do
   case $1 in
     -o) output=${2:?} ;;
@@ -16,7 +19,10 @@ while (($# > 0)); do
     --gbits) gbits=${2:?} ;;
     --widths) widths=${2:?} ;;
     --latency) latency=${2:?} ;;
-    *) sed -n '2s/^# //p' "$0" >&2; exit 2 ;;
+    --sizes-from) sizes_from=${2:?} ;;
+    --keep) keep=${2:?} ;;
+    --profile) profile=${2:?} ;;
+    *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
   esac
   shift 2
 done
@@ -33,10 +39,15 @@ trap 'rm -rf "$folder"' EXIT
 cmake --build build-simgrid >"$folder/log" 2>&1 || { tail -n 30 "$folder/log" >&2; exit 1; }
 
 echo 'one worker, measured:'
-build/qsweep run experiments/distributed/simulated_cluster.ini --out "$folder" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
-build/qsweep_bench kernels >"$folder/kernels"
-nanoseconds=$(awk '/^SQ2 unpack/ { print $6; exit }' "$folder/kernels")  # for each code of a worker that is added
-"$python" scripts/qsweep_plot/cluster.py profile "$folder"/simulated_cluster/*.h5 "$folder" "$nanoseconds"
+if [[ -n $profile ]]; then
+  cp "$profile"/{tensors,times,keys} "$folder"
+else
+  build/qsweep run experiments/distributed/simulated_cluster.ini --out "$folder" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+  build/qsweep_bench kernels >"$folder/kernels"
+  nanoseconds=$(awk '/^SQ2 unpack/ { print $6; exit }' "$folder/kernels")  # for each code of a worker that is added
+  "$python" scripts/qsweep_plot/cluster.py profile "$folder"/simulated_cluster/*.h5 "$folder" "$nanoseconds"
+fi
+[[ -z $keep ]] || { mkdir -p "$keep" && cp "$folder"/{tensors,times,keys} "$keep"; }
 read -r compute quantize update decode <"$folder/times"
 echo "  compute $compute s, quantize $quantize s, update $update s, adding one worker's codes $decode s"
 
@@ -59,7 +70,7 @@ XML
 }
 for network in $gbits; do
   for count in $ranks; do
-    sizes_only=$((count >= 256))
+    sizes_only=$((count >= sizes_from))
     start=$SECONDS
     simulate "$count" "$network" "$sizes_only" >"$folder/out"
     sed "s/^/$network $sizes_only /" "$folder/out" >>"$folder/table"
