@@ -1,4 +1,6 @@
 // The table of keys: canonical values, defaults, run ids, typed settings.
+#include <fmt/ranges.h>
+
 #include <set>
 
 #include "config/helpers.h"
@@ -86,7 +88,8 @@ std::vector<Point> all_kinds_of_points() {
           point({{"data.set", "mnist"}, {"model.kind", "lenet5"}, {"experiment.method", "binary_connect"}}),
           point({{"data.set", "mnist"}, {"model.kind", "superresolution"}, {"experiment.method", "learning_compression"}}),
           point({{"experiment.method", "coarse_gradient"}, {"data.samples", "24"}, {"problem.start", "spurious"}, {"problem.target", "spurious"}}),
-          point({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"activations.bits", "2"}})};
+          point({{"data.set", "cifar10"}, {"model.kind", "resnet20"}, {"activations.bits", "2"}}),
+          point({{"network.bandwidth", "1 10"}})};
 }
 
 TEST(Keys, every_default_is_a_value_and_canonical) {
@@ -347,6 +350,15 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"model.kind", "linear"},
                                                                    {"model.dimension", "9"},
                                                                    {"model.initial", "x"},
+                                                                   {"network.bandwidth", "25"},
+                                                                   {"network.latency", "3"},
+                                                                   {"network.nodes", "7"},
+                                                                   {"network.ranks_per_node", "3"},
+                                                                   {"network.node_bandwidth", "3"},
+                                                                   {"network.node_latency", "3"},
+                                                                   {"network.exchange", "widening"},
+                                                                   {"network.gradients", "fp sq3"},
+                                                                   {"network.full_precision", "fc1"},
                                                                    {"model.activation", "tanh"},
                                                                    {"model.l2", "9"},
                                                                    {"model.batch_norm", "affine"},
@@ -441,7 +453,9 @@ TEST(Keys, every_key_reaches_the_settings) {
         << s.optimizer.projection.value_or(-1) << ';' << s.optimizer.average.value_or(-1) << ';' << s.run.iterations << ';' << s.run.patience << ';' << s.run.seed << ';'
         << s.run.epochs << ';' << s.run.record_every << ';' << s.run.checkpoint_every << ';' << s.run.evaluate_every.value_or(77) << ';'
         << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight << ';';
-    list(s.problem.target_values), list(s.problem.line);
+    list(s.problem.target_values), list(s.problem.line), list(s.network.bandwidth), list(s.network.latency);
+    out << s.network.nodes << ';' << s.network.ranks_per_node << ';' << s.network.node_bandwidth << ';' << s.network.node_latency << ';' << s.network.exchange << ';'
+        << fmt::format("{} {}", fmt::join(s.network.gradients, " "), fmt::join(s.network.full_precision, " ")) << ';';
     out << s.activations.ste << ';' << s.problem.rows << ';' << s.problem.samples << ';' << s.problem.starts << ';' << s.problem.target << ';' << s.problem.shared << ';' << s.problem.start << ';'
         << s.problem.target_norm.value_or(-1) << ';' << s.problem.w_norm << ';' << s.problem.v_offset << ';' << s.problem.angle_offset;
     return out.str();

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <memory>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "base/layout.h"
+#include "base/random.h"
 #include "exchange/exchange.h"
 #include "quantize/gradient.h"
 #include "quantize/gradient_reference.h"
@@ -123,6 +125,21 @@ inline SerialRound serial_round(const Settings& s, const Layout& layout, std::ve
   measure(r);
   average_codes(r, iteration);
   return r;
+}
+
+/// Full-precision weights and second moments to be quantized.
+struct State {
+  std::vector<float> w, v;
+};
+
+/// zero: of that tensor all weights are 0, and so is its α.
+inline State state_of(const Layout& layout, std::size_t zero) {
+  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
+  Stream(8, Draw::InitialWeights).normal(0, s.w);
+  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
+  const Tensor& tensor = layout.tensors()[zero];
+  std::fill_n(s.w.begin() + static_cast<std::ptrdiff_t>(tensor.offset), tensor.size, 0.0F);
+  return s;
 }
 
 inline bool same_bits(std::span<const float> a, std::span<const float> b) {

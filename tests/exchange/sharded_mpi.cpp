@@ -49,18 +49,6 @@ Layout layout_of_pieces(int ranks) {
   return layout;
 }
 
-struct State {
-  std::vector<float> w, v;
-};
-
-State state_of(const Layout& layout) {
-  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
-  Stream(8, Draw::InitialWeights).normal(0, s.w);
-  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
-  for (std::size_t i = layout.tensors()[2].offset; i < layout.tensors()[2].end(); ++i) s.w[i] = 0;  // a tensor whose α is 0
-  return s;
-}
-
 class ShardedTest : public testing::Test {
  protected:
   Team world = Team::world();
@@ -91,7 +79,7 @@ class ShardedTest : public testing::Test {
   /// Three rounds of scales and messages: from the second on, the search for a scale begins at the last one.
   void expect_weights_of_the_whole(const Layout& layout, const Settings::Weights& quantizer, bool uniform) {
     const std::string what = fmt::format("{} {} d = {} uniform {}", quantizer.quantizer, quantizer.alpha_rule, layout.dimension(), uniform);
-    State s = state_of(layout);
+    test::State s = test::state_of(layout, 2);
     const Settings settings = test::settings(3, "sharded", "fp");
     const auto exchange = make_exchange(settings, world, layout, watch);
     const Partition& p = exchange->partition();
@@ -195,7 +183,7 @@ TEST_F(ShardedTest, sums_over_blocks_are_added_in_block_order) {
 
 TEST_F(ShardedTest, slices_are_gathered_in_order) {
   const Layout layout = big_layout();
-  const State s = state_of(layout);
+  const test::State s = test::state_of(layout, 2);
   for (const Partition& p : {Partition::sliced(layout, world.ranks()), Partition::on_root(layout.dimension(), world.ranks()),
                              Partition::everywhere(layout.dimension(), world.ranks())}) {
     const std::span<const float> mine = p.slice(s.w, world.rank());

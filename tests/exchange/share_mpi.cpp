@@ -10,25 +10,13 @@ namespace {
 using test::odd_layout;
 using test::same_bits;
 
-struct State {
-  std::vector<float> w, v;
-};
-
-State state_of(const Layout& layout) {
-  State s{std::vector<float>(layout.dimension()), std::vector<float>(layout.dimension())};
-  Stream(8, Draw::InitialWeights).normal(0, s.w);
-  Stream(9, Draw::InitialWeights).uniform(0, 0.0F, 2.0F, s.v);
-  for (std::size_t i = layout.tensors()[4].offset; i < layout.tensors()[4].end(); ++i) s.w[i] = 0;  // a tensor whose α is 0
-  return s;
-}
-
 Settings::Weights weights(const std::string& quantizer) { return {quantizer, "exact"}; }
 
 const std::vector<std::string> quantizers = {"fp", "lab", "lat", "laq2", "laq3", "laq8", "log2", "log4", "log8"};
 
 TEST(QuantizedWeights, a_message_says_all) {
   const Layout layout = odd_layout();
-  const State s = state_of(layout);
+  const test::State s = test::state_of(layout, 4);
   for (const std::string& quantizer : quantizers) {
     QuantizedWeights made(weights(quantizer), layout), read(weights(quantizer), layout);
     made.quantize(s.w, s.v);
@@ -61,7 +49,7 @@ TEST(QuantizedWeights, bits_are_counted_tensor_by_tensor) {
 TEST(Share, every_rank_gets_the_same_quantized_weights) {
   const Team world = Team::world();
   const Layout layout = odd_layout();
-  const State s = state_of(layout);
+  const test::State s = test::state_of(layout, 4);
   Stopwatch watch;
   for (const char* topology : {"server", "allreduce"})
     for (const std::string& quantizer : quantizers) {
@@ -89,7 +77,7 @@ TEST(Share, every_rank_gets_the_same_quantized_weights) {
 TEST(Share, the_copy_for_measuring_is_no_traffic) {
   const Team world = Team::world();
   const Layout layout = odd_layout();
-  const State s = state_of(layout);
+  const test::State s = test::state_of(layout, 4);
   Stopwatch watch;
   const Settings settings = test::settings(2, "server", "fp");
   const auto exchange = make_exchange(settings, world, layout, watch);
