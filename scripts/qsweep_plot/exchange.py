@@ -1,7 +1,7 @@
 """What one exchange takes, topology by topology, beside MPI_Allreduce of floats; and weak scaling on a simulated cluster."""
 import numpy
 
-from . import frame, style
+from . import frame, general, style
 
 ORDER = ("allreduce", "server", "sharded")
 COLOURS = dict(zip(ORDER, style.CATEGORICAL))
@@ -17,7 +17,14 @@ def seconds(run, parts):
     return sum(run.arrays["bench/" + part] for part in parts)
 
 
+def measured(results):
+    """The runs of a file that qsweep_bench or the simulator wrote."""
+    return [run for run in results.runs if any(name.startswith("bench/") for name in run.arrays)]
+
+
 def exchange(results):
+    if not measured(results):
+        return general.general(results)
     runs = sorted(results.runs, key=lambda run: ORDER.index(topology(run)))
     first = runs[0]
     x, floats = first.arrays["bench/elements"], first.arrays["bench/floats"]
@@ -52,6 +59,8 @@ def bits_name(bits):
 
 def cluster(results):
     """Weak scaling: efficiency T(1)/T(P) over ranks, a line for each topology and width, a panel for each network."""
+    if not measured(results):
+        return general.general(results)
     networks = sorted({float(run.key("network.bandwidth")) for run in results.runs})
     figure, (panels,) = frame.canvas(1, len(networks), width=6.2 * len(networks), height=4.2)
     widths = sorted({int(run.key("gradient_bits")) for run in results.runs})

@@ -4,7 +4,7 @@ Source: Hou, Zhang, Kwok 2019, section 4.3; the performance model is that of Wen
 """
 import numpy
 
-from . import frame, style
+from . import frame, general, style
 
 
 def name_of(bits):
@@ -17,6 +17,8 @@ def colour_of(bits):
 
 def speedup_alexnet(results):
     run = results.runs[0]
+    if "network/speed_up" not in run.arrays:  # no network was modelled
+        return general.general(results)
     networks, ranks, bits = (run.arrays["network/" + n] for n in ("bandwidth", "ranks", "gradient_bits"))
     speed, time = run.arrays["network/speed_up"], run.arrays["network/communication_time"]
     compute = float(run.arrays["network/compute_time"])
