@@ -39,6 +39,16 @@ def epochs_of(run):
     return curve.x * epochs / total if epochs > 0 else curve.x
 
 
+def shortened(runs, kind):
+    """How many of the paper's epochs the quantized networks were trained, and their float network where it differs; "" for all of them."""
+    def longest(quantized):
+        return max((number(r.key("run.epochs")) or 0 for r in runs if r.key("model.kind") == kind and (bits_of(r) > 0) == quantized), default=0)
+
+    epochs, float_epochs = longest(True), longest(False)
+    text = f"{NETWORKS[kind]} {epochs:g} of {EPOCHS[kind]}" + (f", its float network {float_epochs:g}" if float_epochs not in (0, epochs) else "")
+    return text if min(epochs, float_epochs or epochs) < EPOCHS[kind] else ""
+
+
 def epoch_losses(run):
     """Mean training loss between one evaluation and the next: an epoch's, where each epoch's end is evaluated."""
     average, accuracy = run.curve("average_loss"), run.curve("test_accuracy")
@@ -169,7 +179,7 @@ def table1(results):
     rows = rows_of(results)
     kinds = [k for k in NETWORKS if any(r.key("model.kind") == k for r in results.runs)]
     panels = [(kind, bits) for kind in kinds for bits in sorted({bits_of(r) for r in results.runs if r.key("model.kind") == kind} - {0})]
-    columns = max(3, len(panels) + 1)
+    columns = len(panels) + 1
     figure = style.pyplot.figure(figsize=(max(11.5, 3.8 * columns), 3.4 + .27 * (len(rows) + 2)), layout="constrained")
     grid = figure.add_gridspec(2, columns, height_ratios=(3.4, .27 * (len(rows) + 2)))
     for column, (kind, bits) in enumerate(panels):
@@ -185,8 +195,7 @@ def table1(results):
     draw_table(figure.add_subplot(grid[1, :]), rows)
     handles = [style.Line2D([], [], color=COLOURS[e], lw=2, label=NAMES[e]) for e in ESTIMATORS]
     handles.append(style.Line2D([], [], color="black", ls=style.DOTTED, lw=2, label="float network"))
-    epochs = {kind: max((number(r.key("run.epochs")) or 0) for r in results.runs if r.key("model.kind") == kind) for kind in kinds}
-    short = [f"{NETWORKS[k]} {epochs[k]:g} of {EPOCHS[k]}" for k in kinds if epochs[k] < EPOCHS[k]]
+    short = [text for text in (shortened(results.runs, kind) for kind in kinds) if text]
     limited = any(number(r.key("data.limit")) for r in results.runs)
     notes = []
     if short or limited:
