@@ -6,12 +6,12 @@
 #include "exchange/exchange.h"
 #include "exchange/transfers.h"
 
-/// Large tensors travel in pieces of 2¹⁸ elements of each owner's slice: while one travels the next is quantized and the one before
+/// Large tensors travel in pieces of 2¹⁷ elements of each owner's slice: while one travels the next is quantized and the one before
 /// is added (gradients), or packed and unpacked (ŵ). Pieces change no bit: draws and scales do not know them, workers are added in
 /// their order whenever they arrive, and the integers or floats that are added are the same.
 namespace qsweep {
 
-inline constexpr std::size_t piece_elements = std::size_t{1} << 18;
+inline constexpr std::size_t piece_elements = std::size_t{1} << 17;
 
 /// Elements [first, last) of the vector.
 struct Piece {
