@@ -22,6 +22,7 @@ def speedup_alexnet(results):
     networks, ranks, bits = (run.arrays["network/" + n] for n in ("bandwidth", "ranks", "gradient_bits"))
     speed, time = run.arrays["network/speed_up"], run.arrays["network/communication_time"]
     compute = float(run.arrays["network/compute_time"])
+    source = "measured" if run.key("network.compute_time") in ("-", "measured") else "given"
     figure, (panels,) = frame.canvas(1, len(networks) + 1, width=4.6 * (len(networks) + 1), height=4.0)
     for i, (ax, network) in enumerate(zip(panels, networks)):
         for j, width in enumerate(bits):
@@ -37,7 +38,7 @@ def speedup_alexnet(results):
     floor, top = time[:, :, -1].min() / 2, max(time[:, :, -1].max(), compute)  # bars of a logarithmic axis stand on something
     for j, width in enumerate(bits):
         last.bar(groups + (j - (len(bits) - 1) / 2) * .2, time[:, j, -1] - floor, .18, bottom=floor, color=colour_of(width), label=name_of(width))
-    last.axhline(compute, color="black", lw=1, ls=style.DASHED, label="computing, measured")
+    last.axhline(compute, color="black", lw=1, ls=style.DASHED, label=f"computing, {source}")
     last.set_xticks(groups)
     last.set_xticklabels([f"{n:g} Gbit/s" for n in networks])
     last.grid(axis="x", visible=False)
@@ -47,7 +48,8 @@ def speedup_alexnet(results):
     last.legend(loc="upper right", ncols=2)
     sentences = [f"Assumed: {run.attributes['network/iteration_time'].get('assumptions', 'not stored')}. Latency between nodes "
                  + ", ".join(f"{1e6 * v:g}" for v in sorted(set(run.arrays["network/latency"]))) + " µs.",
-                 f"Measured: T_compute = {compute:.3g} s, forward and backward of {run.key('workers.batch')} images on one core. Weights: "
+                 f"{source.capitalize()}: T_compute = {compute:.3g} s, forward and backward of {run.key('workers.batch')} images"
+                 f"{' on one core' if source == 'measured' else ''}. Weights: "
                  f"{style.quantizer(run.key('weights.quantizer'))}.",
                  compared(networks, ranks, bits, speed)]
     return frame.finish(figure, results, "modelled speed-up of AlexNet (Figure 8)", sentences, (), band=False)

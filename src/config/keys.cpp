@@ -435,6 +435,7 @@ std::vector<Key> make_keys() {
   add("network.ranks_per_node", "ranks, of one worker each, that share a node's link", integer(1, 4096), always("1"), networked, needs_network);
   add("network.node_bandwidth", "within a node, in Gbit/s", real(0, true), always("96"), networked, needs_network);
   add("network.node_latency", "within a node, in µs", real(0, false), always("5"), networked, needs_network);
+  add("network.compute_time", "forward and backward of one worker in one iteration, in s: measured, as this run took, or given: of another device", word_or("measured", real(0, true)), always("measured"), networked, needs_network);
   add("network.exchange", "own: workers.exchange; widening: as in Figure 8 of Hou, Zhang, Kwok 2019", one_of({"own", "widening"}), always("own"), networked, needs_network);
   add("network.gradients", "gradient quantizers that are modelled", word_or("own", list_of("fp, sq2 … sq8", one_of(numbered({"fp"}, "sq")))), always("own"), networked, needs_network);
   add("network.full_precision", "layers that the model leaves in full precision", word_or("none", list_of("names of layers", any_text())), always("none"), networked, needs_network);
@@ -610,7 +611,8 @@ Settings settings_of(Point effective) {
   const auto words = [&](const char* key) { return has(key) && p.at(key) != "own" ? split_words(p.at(key)) : std::vector<std::string>{}; };
   if (has("network.bandwidth"))
     s.network = {list("network.bandwidth"), list("network.latency"), p.at("network.nodes") == "own" ? 0 : count("network.nodes"), count("network.ranks_per_node"),
-                 number("network.node_bandwidth"), number("network.node_latency"), p.at("network.exchange"), words("network.gradients"), words("network.full_precision")};
+                 number("network.node_bandwidth"), number("network.node_latency"), p.at("network.exchange"), words("network.gradients"), words("network.full_precision"),
+                 p.at("network.compute_time") == "measured" ? std::nullopt : optional_real("network.compute_time")};
   s.theory = {p.at("theory.measure") == "true", p.at("theory.comparator") == "hindsight"};
   s.problem = problem_of(p);
   s.point = std::move(effective);

@@ -92,6 +92,7 @@ struct Settings {
     double node_bandwidth = 0, node_latency = 0;  ///< Gbit/s and µs, within a node
     std::string exchange;                         ///< own, widening
     std::vector<std::string> gradients, full_precision;  ///< gradients empty: the run's own
+    std::optional<double> compute_time;                  ///< s; none: measured
   } network;
   struct Theory {
     bool measure = false, hindsight = false;

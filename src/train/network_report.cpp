@@ -54,7 +54,8 @@ void describe_network(const Settings& s, const Layout& layout, const Profile& pr
   std::vector<std::string> gradients = s.network.gradients;
   if (gradients.empty()) gradients = {s.gradients.quantizer};
   const bool widening = s.network.exchange == "widening";
-  const double work = profile.compute + (widening ? 0 : profile.quantize + profile.update);
+  const double compute = s.network.compute_time.value_or(profile.compute);
+  const double work = compute + (widening ? 0 : profile.quantize + profile.update);
   std::vector<double> communication, iteration, speed_up, bits, bandwidth, latency, ranks;
   for (const ModelledNetwork& n : networks) {
     bandwidth.push_back(n.bandwidth / 1e9), latency.push_back(n.latency);
@@ -63,7 +64,7 @@ void describe_network(const Settings& s, const Layout& layout, const Profile& pr
       for (const ModelledCluster& c : clusters) {
         communication.push_back(communication_time(traffic, n, c));
         iteration.push_back(work + communication.back());
-        speed_up.push_back(static_cast<double>(c.ranks()) * profile.compute / iteration.back());
+        speed_up.push_back(static_cast<double>(c.ranks()) * compute / iteration.back());
       }
     }
   }
@@ -77,7 +78,7 @@ void describe_network(const Settings& s, const Layout& layout, const Profile& pr
   add("latency", "s", "latency between nodes", {networks.size()}, latency);
   add("gradient_bits", "1", "bits of a gradient code, 32: full precision", {gradients.size()}, bits);
   add("ranks", "1", "ranks P", {clusters.size()}, ranks);
-  add("compute_time", "s", "measured forward and backward of one worker, one iteration", {}, {profile.compute});
+  add("compute_time", "s", "forward and backward of one worker, one iteration", {}, {compute});
   add("communication_time", "s", "modelled communication of one iteration", all, communication);
   add("iteration_time", "s", "modelled time of one iteration", all, iteration, {{"assumptions", assumptions(s)}});
   add("speed_up", "1", "modelled speed-up over one worker, P·T_compute/T_iteration", all, speed_up);

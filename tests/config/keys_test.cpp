@@ -356,6 +356,7 @@ TEST(Keys, every_key_reaches_the_settings) {
                                                                    {"network.ranks_per_node", "3"},
                                                                    {"network.node_bandwidth", "3"},
                                                                    {"network.node_latency", "3"},
+                                                                   {"network.compute_time", "0.5"},
                                                                    {"network.exchange", "widening"},
                                                                    {"network.gradients", "fp sq3"},
                                                                    {"network.full_precision", "fc1"},
@@ -454,7 +455,7 @@ TEST(Keys, every_key_reaches_the_settings) {
         << s.run.epochs << ';' << s.run.record_every << ';' << s.run.checkpoint_every << ';' << s.run.evaluate_every.value_or(77) << ';'
         << s.run.evaluate_train_every.value_or(77) << ';' << s.theory.measure << ';' << s.theory.hindsight << ';';
     list(s.problem.target_values), list(s.problem.line), list(s.network.bandwidth), list(s.network.latency);
-    out << s.network.nodes << ';' << s.network.ranks_per_node << ';' << s.network.node_bandwidth << ';' << s.network.node_latency << ';' << s.network.exchange << ';'
+    out << s.network.nodes << ';' << s.network.ranks_per_node << ';' << s.network.node_bandwidth << ';' << s.network.node_latency << ';' << s.network.compute_time.value_or(-1) << ';' << s.network.exchange << ';'
         << fmt::format("{} {}", fmt::join(s.network.gradients, " "), fmt::join(s.network.full_precision, " ")) << ';';
     out << s.activations.ste << ';' << s.problem.rows << ';' << s.problem.samples << ';' << s.problem.starts << ';' << s.problem.target << ';' << s.problem.shared << ';' << s.problem.start << ';'
         << s.problem.target_norm.value_or(-1) << ';' << s.problem.w_norm << ';' << s.problem.v_offset << ';' << s.problem.angle_offset;

@@ -30,6 +30,15 @@ const std::vector<double>& values(const Record& record, const std::string& path)
 
 TEST(NetworkReport, is_absent_without_a_network) { EXPECT_EQ(report({}).datasets.size(), 1U); }
 
+TEST(NetworkReport, a_given_time_of_computing_takes_the_place_of_the_measured_one) {
+  const Point widening = {{"network.bandwidth", "1"}, {"network.exchange", "widening"}};
+  Point given = widening;
+  given["network.compute_time"] = "0.25";
+  EXPECT_EQ(values(report(widening), "network/compute_time"), (std::vector<double>{0.5}));
+  EXPECT_EQ(values(report(given), "network/compute_time"), (std::vector<double>{0.25}));
+  EXPECT_DOUBLE_EQ(values(report(widening), "network/iteration_time").back() - values(report(given), "network/iteration_time").back(), 0.25);
+}
+
 TEST(NetworkReport, the_runs_own_workers_and_exchange) {
   const Record record = report({{"network.bandwidth", "1 10"}, {"network.latency", "50 5"}, {"workers.exchange", "sharded"}});
   EXPECT_EQ(values(record, "network/ranks"), (std::vector<double>{1, 2, 4}));
