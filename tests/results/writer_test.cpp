@@ -50,8 +50,8 @@ TEST_F(WriterTest, read_only_folder) {
   std::filesystem::create_directory(folder / "fixed");
   const std::string fixed = (folder / "fixed").string();
   if (geteuid() == 0) {
-    if (mount(fixed.c_str(), fixed.c_str(), nullptr, MS_BIND, nullptr) != 0) GTEST_SKIP() << "SKIPPED: this root may not mount";
-    ASSERT_EQ(mount(nullptr, fixed.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    if (mount(fixed.c_str(), fixed.c_str(), "none", MS_BIND, "") != 0) GTEST_SKIP() << "SKIPPED: this root may not mount";
+    ASSERT_EQ(mount("none", fixed.c_str(), "none", MS_BIND | MS_REMOUNT | MS_RDONLY, ""), 0);
   } else {
     std::filesystem::permissions(fixed, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   }
