@@ -87,7 +87,7 @@ RunSummary summarize(const Reader& file, const fs::path& path, const std::string
   for (const char* scalar : scalars) add(scalar, false);
   for (const char* curve : curves) add(curve, true);
   if (!run.iterations)
-    if (const std::vector<double> t = read_curve(run, "curves/iteration"); !t.empty())
+    if (const std::vector<double> t = read_curve(run, "curves/iteration"); !t.empty() && t.back() >= 0 && t.back() < 0x1p63)
       run.iterations = static_cast<std::int64_t>(t.back());
   return run;
 }

@@ -21,7 +21,9 @@ std::size_t slowest_rank(const Runtime& runtime) {
 
 void Runtime::state(Archive& archive) {
   archive.shared("execution", rows);
-  if (archive.restores() && (rows.empty() || rows.size() % columns != 0)) archive.refuse("execution", "is no table of ranks");
+  if (!archive.restores()) return;
+  if (rows.empty() || rows.size() % columns != 0) archive.refuse("execution", "is no table of ranks");
+  if (!std::ranges::all_of(rows, [](double x) { return x >= 0 && x < 0x1p63; })) archive.refuse("execution", "holds what is no time and no count");
 }
 
 Runtime gather_runtime(const Team& team, const Stopwatch& watch, const Traffic& traffic) {

@@ -282,6 +282,12 @@ TEST_F(Show, IterationsReachedMayDiffer) {
   b.attributes.erase("iterations");  // then its curve knows
   b.datasets.push_back({"curves/iteration", "iteration", "t", {2}, std::vector<std::int64_t>{1, 777}});
   EXPECT_TRUE(mentions(shown(toy({a, b})), {"777–1000"}));
+  for (const double none : {std::nan(""), -1.0, 1e300}) {  // a forged curve knows nothing
+    b.datasets.back() = {"curves/iteration", "iteration", "t", {2}, std::vector<double>{1, none}};
+    const std::string text = shown(toy({a, b}));
+    EXPECT_TRUE(mentions(text, {"1000"})) << text;
+    EXPECT_FALSE(mentions(text, {"–1000"})) << text;
+  }
 }
 
 TEST_F(Show, ManyStartsInOneRunAreASample) {
