@@ -170,6 +170,9 @@ Id properties_of(const Extent& extent, Draws& draws) {
   return properties;
 }
 
+/// HDF5 1.10 can make datasets that it cannot close again, and crashes over them when the process ends: it does not tidy up then.
+[[maybe_unused]] const herr_t no_tidying_up = H5dont_atexit();
+
 void put_dataset(hid_t file, const std::string& path, hid_t links, Draws& draws) {
   const Type type = type_of(draws);
   const Extent extent = extent_of(draws);

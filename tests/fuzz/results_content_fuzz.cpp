@@ -30,8 +30,8 @@ struct Place {
     write_results(sound, sound_results(id));
   }
   void forge_from(Draws& draws) const {
-    for (const fs::path& old : {checkpoint, again, collected}) fs::remove(old);
-    fs::copy_file(sound, file, fs::copy_options::overwrite_existing);
+    for (const fs::path& old : {file, checkpoint, again, collected}) fs::remove(old);  // a new file: HDF5 may still hold the old one open
+    fs::copy_file(sound, file);
     forge(file, id, draws);
     fs::create_hard_link(file, checkpoint);
   }
