@@ -10,7 +10,8 @@ namespace qsweep {
 namespace {
 
 constexpr int gradient_tag = 41, weight_tag = 43;
-/// Messages that one rank has under way: enough to keep its link busy, few enough that a thousand ranks do not flood each other's.
+/// Messages that one rank has under way; without a limit a thousand ranks have a million of them. On 256 simulated ranks the simulation
+/// takes half as long for it (12 against 22 s), an iteration 7 % longer; up to nine ranks of one worker nothing waits.
 constexpr std::size_t most_sends = 8;
 
 }  // namespace
