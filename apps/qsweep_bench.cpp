@@ -24,6 +24,7 @@
 #include "model/network.h"
 #include "model/networks.h"
 #include "qsweep_bench/exchange.h"
+#include "qsweep_bench/median.h"
 #include "quantize/codebook.h"
 #include "quantize/gradient.h"
 #include "quantize/weight.h"
@@ -39,11 +40,6 @@ using Arguments = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
 
 /// Median seconds of `work` over 9 repetitions after one that warms up.
 double time_of(const std::function<void()>& work) {

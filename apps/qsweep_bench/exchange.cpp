@@ -21,6 +21,7 @@
 #include "exchange/float_allreduce.h"
 #include "exchange/network.h"
 #include "model/networks.h"
+#include "qsweep_bench/median.h"
 #include "quantize/quantized_weights.h"
 #include "results/file.h"
 #include "results/provenance.h"
@@ -120,11 +121,6 @@ double slowest(const Team& team, const std::function<void()>& work) {
   return seconds;
 }
 
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
-
 /// Medians in seconds, and bytes that the busiest rank gave to MPI in one exchange.
 struct Times {
   double up = 0, down = 0, alpha = 0;
@@ -192,8 +188,6 @@ void print_row(const SizeResult& r) {
   }
 }
 
-int bits_of(const std::string& quantizer) { return quantizer == "fp" ? 32 : WeightQuantizer(quantizer).bits(); }
-
 /// Measured, one exchange both ways, beside what the model says.
 void print_model(const Options& o, const Team& world, const Layout& layout, const SizeResult& r) {
   const ModelledNetwork network{1e9 * o.gbits, 1e-6 * o.latency, 1e12, 0};
@@ -203,7 +197,7 @@ void print_model(const Options& o, const Team& world, const Layout& layout, cons
   };
   fmt::print("{:>10}{:>12}{:>12}{:>9}   {} Gbit/s, {} us; {} of work without a network\n", "", "measured", "model", "ratio", o.gbits, o.latency, time_text(r.alone));
   line("floats", r.floats, communication_time(modelled_traffic("floats", layout, 32, 32, {}), network, cluster));
-  const std::size_t gradient_bits = o.gradients == "fp" ? 32 : std::stoul(o.gradients.substr(2)), weight_bits = static_cast<std::size_t>(bits_of(o.weights));
+  const std::size_t gradient_bits = bits_of_gradients(o.gradients), weight_bits = bits_of_weights(o.weights);
   for (std::size_t k = 0; k < 3; ++k)
     line(topologies[k], r.of[k].exchange(), r.alone + communication_time(modelled_traffic(topologies[k], layout, gradient_bits, weight_bits, {}), network, cluster));
 }

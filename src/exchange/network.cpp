@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "exchange/chain.h"
+#include "quantize/weight.h"
 
 namespace qsweep {
 namespace {
@@ -42,6 +43,10 @@ double ring_or_doubling(double bits, double ranks, double bandwidth, double late
 }
 
 }  // namespace
+
+std::size_t bits_of_gradients(const std::string& quantizer) { return static_cast<std::size_t>(Settings::Gradients{quantizer, {}, {}}.bits()); }
+
+std::size_t bits_of_weights(const std::string& quantizer) { return quantizer == "fp" ? 32 : static_cast<std::size_t>(WeightQuantizer(quantizer).bits()); }
 
 ModelledTraffic modelled_traffic(const std::string& exchange, const Layout& layout, std::size_t gradient_bits, std::size_t weight_bits,
                                  const std::vector<std::string>& full_precision) {

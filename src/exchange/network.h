@@ -43,6 +43,10 @@ struct ModelledTraffic {
   std::size_t elements = 0;        ///< d
 };
 
+/// m of a gradient quantizer, fp or sq2 … sq8, and m_w of a weight quantizer; 32 for fp.
+std::size_t bits_of_gradients(const std::string& quantizer);
+std::size_t bits_of_weights(const std::string& quantizer);
+
 /// Counts elements; `full_precision` names layers ("conv1") that are quantized neither way. ConfigError if there is no such layer.
 ModelledTraffic modelled_traffic(const std::string& exchange, const Layout& layout, std::size_t gradient_bits, std::size_t weight_bits,
                                  const std::vector<std::string>& full_precision);

@@ -6,13 +6,9 @@
 #include <set>
 
 #include "exchange/network.h"
-#include "quantize/weight.h"
 
 namespace qsweep {
 namespace {
-
-std::size_t weight_bits(const Settings& s) { return s.weights.quantized() ? static_cast<std::size_t>(WeightQuantizer(s.weights.quantizer).bits()) : 32; }
-std::size_t bits_of(const std::string& gradients) { return gradients == "fp" ? 32 : std::stoul(gradients.substr(2)); }
 
 std::vector<ModelledNetwork> networks_of(const Settings::Network& n) {
   std::vector<ModelledNetwork> all;
@@ -44,7 +40,7 @@ std::string assumptions(const Settings& s) {
 }  // namespace
 
 void check_network(const Settings& s, const Layout& layout) {
-  if (!s.network.bandwidth.empty()) modelled_traffic(s.workers.exchange, layout, bits_of(s.gradients.quantizer), weight_bits(s), s.network.full_precision);
+  if (!s.network.bandwidth.empty()) modelled_traffic(s.workers.exchange, layout, bits_of_gradients(s.gradients.quantizer), bits_of_weights(s.weights.quantizer), s.network.full_precision);
 }
 
 void describe_network(const Settings& s, const Layout& layout, const Profile& profile, Record& record) {
@@ -60,7 +56,7 @@ void describe_network(const Settings& s, const Layout& layout, const Profile& pr
   for (const ModelledNetwork& n : networks) {
     bandwidth.push_back(n.bandwidth / 1e9), latency.push_back(n.latency);
     for (const std::string& g : gradients) {
-      const ModelledTraffic traffic = modelled_traffic(widening ? "widening" : s.workers.exchange, layout, bits_of(g), weight_bits(s), s.network.full_precision);
+      const ModelledTraffic traffic = modelled_traffic(widening ? "widening" : s.workers.exchange, layout, bits_of_gradients(g), bits_of_weights(s.weights.quantizer), s.network.full_precision);
       for (const ModelledCluster& c : clusters) {
         communication.push_back(communication_time(traffic, n, c));
         iteration.push_back(work + communication.back());
@@ -68,7 +64,7 @@ void describe_network(const Settings& s, const Layout& layout, const Profile& pr
       }
     }
   }
-  for (const std::string& g : gradients) bits.push_back(static_cast<double>(bits_of(g)));
+  for (const std::string& g : gradients) bits.push_back(static_cast<double>(bits_of_gradients(g)));
   for (const ModelledCluster& c : clusters) ranks.push_back(static_cast<double>(c.ranks()));
   const std::vector<std::size_t> all = {networks.size(), gradients.size(), clusters.size()};
   const auto add = [&](const char* name, const char* unit, const char* label, std::vector<std::size_t> shape, std::vector<double> values, Attributes more = {}) {
