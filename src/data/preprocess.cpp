@@ -136,13 +136,28 @@ Preprocessor::Preprocessor(const PreprocessOptions& options, const ImageSetView&
   check(train);
   if (options_.crop != 0) shape_.height = shape_.width = options_.crop;
   if (options_.normalize == Normalize::mean) mean_image_ = mean_image(train);
-  if (options_.normalize != Normalize::standard) return;
+  if (options_.normalize == Normalize::standard) take_moments(train);
+  find_background(train);
+}
+
+void Preprocessor::take_moments(const ImageSetView& train) {
   if (options_.mean.empty() || options_.std.empty()) moments_ = channel_moments(train);
   if (!options_.mean.empty()) moments_.mean = options_.mean;
   if (!options_.std.empty()) moments_.std = options_.std;
   for (const double deviation : moments_.std)
     if (deviation == 0)
       throw ConfigError("data.normalize = standard: a channel of the training set is constant; allowed: none, mean, image");
+}
+
+void Preprocessor::find_background(const ImageSetView& train) {
+  if (options_.augment != Augment::none || options_.normalize == Normalize::image) return;
+  const auto black = static_cast<std::size_t>(std::ranges::count(train.pixels, std::uint8_t{0}));
+  if (2 * black < train.pixels.size()) return;
+  const std::vector<std::uint8_t> image(from_.size());
+  const auto centre = static_cast<std::ptrdiff_t>((from_.height - shape_.height) / 2);
+  Scratch scratch;
+  background_.resize(shape_.size());
+  convert(image.data(), {centre, centre}, scratch, background_.data());
 }
 
 void Preprocessor::check(const ImageSetView& train) const {

@@ -60,6 +60,9 @@ class Preprocessor {
   Preprocessor(const PreprocessOptions& options, const ImageSetView& train);
 
   Geometry shape() const { return shape_; }  ///< of one image of x
+  /// What a black pixel becomes, exactly, [C, H', W']; empty where that depends on the image, or if less than half of the training
+  /// set's pixels are black.
+  std::span<const float> background() const { return background_; }
 
   /// The given samples, samples[i] standing at position first_position + i of the stream. x [B, C, H', W'], labels [B].
   void training_batch(const ImageSetView& images, std::span<const std::uint32_t> samples, std::uint64_t first_position,
@@ -73,6 +76,8 @@ class Preprocessor {
     double scale, shift;
   };
   void check(const ImageSetView& train) const;
+  void take_moments(const ImageSetView& train);
+  void find_background(const ImageSetView& train);
   void convert(const std::uint8_t* image, const Augmentation& how, Scratch& scratch, float* out) const;
   void coefficients(const std::uint8_t* pixels, const Augmentation& how, Affine* channels) const;
 
@@ -80,6 +85,7 @@ class Preprocessor {
   Geometry from_, shape_;
   Moments moments_;                ///< standard
   std::vector<float> mean_image_;  ///< mean
+  std::vector<float> background_;
 };
 
 }  // namespace qsweep

@@ -37,21 +37,25 @@ void Chain::reserve(std::size_t batch) {
 
 std::span<const float> Chain::forward(const Pass& pass, std::span<const float> x) {
   reserve(pass.batch);
+  Pass inner = pass;
+  inner.background = {};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const AddTime timed(profile_ == nullptr ? nullptr : &profile_->row(rows_[i]).forward);
-    layers_[i]->forward(pass, x, outputs_[i]);
+    layers_[i]->forward(i == 0 ? pass : inner, x, outputs_[i]);
     x = outputs_[i];
   }
   return x.first(pass.batch * outputs());
 }
 
 void Chain::backward(const Pass& pass, std::span<const float> x, std::span<float> dx, std::span<float> gradient) {
+  Pass inner = pass;
+  inner.background = {};
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const std::span<const float> from = i == 0 ? x : std::span<const float>(outputs_[i - 1]);
     const std::span<float> to = i == 0 ? dx : std::span<float>(next_delta_);  // nobody asks for the gradient of the data: dx is empty
     {
       const AddTime timed(profile_ == nullptr ? nullptr : &profile_->row(rows_[i]).backward);
-      layers_[i]->backward(pass, from, outputs_[i], delta_, to, gradient);
+      layers_[i]->backward(i == 0 ? pass : inner, from, outputs_[i], delta_, to, gradient);
     }
     delta_.swap(next_delta_);
   }

@@ -13,7 +13,7 @@ void Layer::initialize(const Stream&, std::span<float>) const {}
 void Layer::initialize_state(std::span<float>) const {}
 
 Dense::Dense(Layout& layout, const std::string& name, std::size_t inputs, std::size_t outputs, const Initial& initial)
-    : inputs_(inputs), outputs_(outputs), weight_(layout.dimension()), bias_(weight_ + inputs * outputs), initial_(initial) {
+    : inputs_(inputs), outputs_(outputs), weight_(layout.dimension()), bias_(weight_ + inputs * outputs), initial_(initial), sparse_(inputs, outputs) {
   layout.add(name + "/weight", {outputs, inputs}, true);
   layout.add(name + "/bias", {outputs}, false);
 }
@@ -25,16 +25,18 @@ void Dense::initialize(const Stream& draws, std::span<float> w) const {
 
 void Dense::forward(const Pass& pass, std::span<const float> x, std::span<float> y) {
   for (std::size_t b = 0; b < pass.batch; ++b) std::copy_n(&pass.w[bias_], outputs_, &y[b * outputs_]);
-  add_product_transposed(pass.batch, outputs_, inputs_, x.data(), &pass.w[weight_], y.data());  // 10 % faster than OpenBLAS here
+  if (sparse(pass)) sparse_.add_product_transposed(pass.batch, x.data(), pass.background, &pass.w[weight_], y.data());
+  else add_product_transposed(pass.batch, outputs_, inputs_, x.data(), &pass.w[weight_], y.data());  // 10 % faster than OpenBLAS here
 }
 
 void Dense::backward(const Pass& pass, std::span<const float> x, std::span<const float>, std::span<const float> dy,
                      std::span<float> dx, std::span<float> gradient) {
-  transposed_multiply(outputs_, inputs_, pass.batch, dy.data(), x.data(), &gradient[weight_]);
   const std::span<float> bias = gradient.subspan(bias_, outputs_);
   std::ranges::fill(bias, 0.0F);
   for (std::size_t b = 0; b < pass.batch; ++b)
     for (std::size_t o = 0; o < outputs_; ++o) bias[o] += dy[b * outputs_ + o];
+  if (sparse(pass)) sparse_.transposed_multiply(dy.data(), bias, &gradient[weight_]);
+  else transposed_multiply(outputs_, inputs_, pass.batch, dy.data(), x.data(), &gradient[weight_]);
   if (!dx.empty()) multiply(pass.batch, inputs_, outputs_, dy.data(), &pass.w[weight_], dx.data());
 }
 

@@ -7,6 +7,7 @@
 #include "base/layout.h"
 #include "base/random.h"
 #include "model/initial.h"
+#include "model/sparse_product.h"
 
 /// One layer of a network: forward and backward over a mini-batch. A layer owns neither parameters nor running statistics; it
 /// knows where its own lie in the network's vectors. Adding a layer is one file with a class like these, its plain reference
@@ -20,6 +21,7 @@ struct Pass {
   bool training = false;     ///< batch norm uses and counts the mini-batch's own statistics; dropout draws
   std::span<float> state = {};    ///< running statistics of one worker, laid out by the network's state layout
   Stream draws{0, Draw::Dropout};
+  std::span<const float> background = {};  ///< [inputs] of the data, for the first layer alone (Batch::background)
 };
 
 class LayerProfile;
@@ -43,7 +45,8 @@ class Layer {
                         std::span<float> gradient) = 0;
 };
 
-/// y = x Wᵀ + b,  W [outputs, inputs], b [outputs];  dW = dyᵀ x,  db = Σ dy,  dx = dy W.
+/// y = x Wᵀ + b,  W [outputs, inputs], b [outputs];  dW = dyᵀ x,  db = Σ dy,  dx = dy W. On data with a background the products pass
+/// over it, from mini-batches on that are worth it.
 class Dense final : public Layer {
  public:
   Dense(Layout& layout, const std::string& name, std::size_t inputs, std::size_t outputs, const Initial& initial = {});
@@ -55,8 +58,11 @@ class Dense final : public Layer {
                 std::span<float> gradient) override;
 
  private:
+  static bool sparse(const Pass& pass) { return !pass.background.empty() && pass.batch >= 64; }  // below, transposing W costs what is gained
+
   std::size_t inputs_, outputs_, weight_, bias_;  ///< offsets of W and b
   Initial initial_;
+  SparseProduct sparse_;
 };
 
 /// A layer without parameters that turns each value into one.

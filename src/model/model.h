@@ -17,6 +17,7 @@ struct Batch {
   std::span<const std::int32_t> labels;  ///< [B], 0 … classes−1
   std::uint64_t seed = 0;                ///< with worker and iteration: whose draws dropout makes
   std::uint32_t worker = 0, iteration = 0;
+  std::span<const float> background = {};  ///< [inputs]: what more than half of the values of x are, in their columns; empty: none known
 };
 
 /// Sums over samples, so that parts of a data set can be added.

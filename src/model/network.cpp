@@ -22,7 +22,7 @@ bool Network::penalized(const Tensor& tensor) const {
 void Network::initialize(std::uint64_t seed, std::span<float> w) const { chain_.initialize(Stream(seed, Draw::InitialWeights), w); }
 
 double Network::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state) {
-  const Pass pass{w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration)};
+  const Pass pass{w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration), batch.background};
   const std::span<const float> z = chain_.forward(pass, batch.x);
   double loss = loss_(outputs(), z, batch.labels, chain_.derivative()).loss / static_cast<double>(batch.size);
   chain_.backward(pass, batch.x, {}, gradient);
@@ -32,7 +32,7 @@ double Network::gradient(std::span<const float> w, const Batch& batch, std::span
 }
 
 void Network::count_statistics(std::span<const float> w, const Batch& batch, std::span<float> state) {
-  chain_.forward({w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration)}, batch.x);
+  chain_.forward({w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration), batch.background}, batch.x);
 }
 
 double Network::loss(std::span<const float> w, const Batch& batch, std::span<const float> state) {
@@ -49,7 +49,7 @@ Evaluation Network::evaluate(std::span<const float> w, const Batch& batch, std::
   for (std::size_t first = 0; first < batch.size; first += most) {
     const std::size_t size = std::min(most, batch.size - first);
     const std::span<const float> x = batch.x.subspan(first * chain_.inputs(), size * chain_.inputs());
-    sum += loss_(outputs(), chain_.forward({.w = w, .batch = size, .state = state_}, x), batch.labels.subspan(first, size), {});
+    sum += loss_(outputs(), chain_.forward({.w = w, .batch = size, .state = state_, .background = batch.background}, x), batch.labels.subspan(first, size), {});
   }
   return sum;
 }

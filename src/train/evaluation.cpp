@@ -16,7 +16,7 @@ Score evaluate(Model& model, std::span<const float> weights, std::span<const flo
     const std::span<float> block_x = std::span(x).first(size * preprocessor.shape().size());
     const std::span<std::int32_t> block_labels = std::span(labels).first(size);
     preprocessor.evaluation_batch(images, first, block_x, block_labels);
-    const Evaluation sum = model.evaluate(weights, {size, block_x, {}, block_labels}, state);
+    const Evaluation sum = model.evaluate(weights, {.size = size, .x = block_x, .targets = {}, .labels = block_labels, .background = preprocessor.background()}, state);
     mine.insert(mine.end(), {sum.loss, sum.correct});
   }
   std::vector<int> counts(ranks);

@@ -28,7 +28,7 @@ Batch ImageFeed::next(std::uint32_t worker, std::uint64_t iteration) {
   const std::uint64_t first = first_position(iteration, workers_, worker, samples_.size());
   order_.read(first, samples_);
   preprocessor_.training_batch(train_, samples_, first, seed_, x_, labels_);
-  return {samples_.size(), x_, {}, labels_};
+  return {.size = samples_.size(), .x = x_, .targets = {}, .labels = labels_, .background = preprocessor_.background()};
 }
 
 std::size_t training_samples(const Settings& settings) {

@@ -138,7 +138,7 @@ std::vector<float> Trainer::statistics_of(std::span<const float> weights) {
   for (std::size_t b = blocks * rank / ranks; b < blocks * (rank + 1) / ranks; ++b) {
     preprocessor.evaluation_batch(train, b * samples, x, labels);
     std::vector<float> state(size, 0.0F);
-    model_->count_statistics(weights, {samples, x, {}, labels}, state);
+    model_->count_statistics(weights, {.size = samples, .x = x, .targets = {}, .labels = labels, .background = preprocessor.background()}, state);
     for (const float value : state) mine.push_back(value / model_->statistics_momentum());
   }
   std::vector<double> all(blocks * size);

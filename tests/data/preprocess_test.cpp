@@ -254,6 +254,23 @@ TEST(Preprocess, WhiteIsOneAndBlackIsZero) {
   EXPECT_EQ(x[1], 0);
 }
 
+TEST(Preprocess, BackgroundIsWhatABlackPixelBecomes) {
+  RandomImages images(grey, 5);
+  for (std::size_t i = 0; i < images.pixels.size(); ++i)
+    if (i % 3 != 0) images.pixels[i] = 0;
+  for (const Normalize how : {Normalize::none, Normalize::mean, Normalize::standard}) {
+    const Preprocessor preprocessor({0, Augment::none, how}, images.view());
+    std::vector<float> x(784);
+    std::vector<std::int32_t> labels(1);
+    preprocessor.evaluation_batch(images.view(), 0, x, labels);  // the black image
+    EXPECT_TRUE(std::ranges::equal(preprocessor.background(), x));
+  }
+  EXPECT_TRUE(Preprocessor({0, Augment::none, Normalize::image}, images.view()).background().empty());
+  EXPECT_TRUE(Preprocessor({0, Augment::pad4_crop_flip}, images.view()).background().empty());
+  for (std::size_t i = 784; i < images.pixels.size(); ++i) images.pixels[i] = i % 3 == 0 ? 0 : 9;
+  EXPECT_TRUE(Preprocessor({}, images.view()).background().empty()) << "less than half of these are black";
+}
+
 TEST(Preprocess, UnsuitableSettingsAreTold) {
   const RandomImages small(grey, 3), large(colour, 3), grey32(Geometry{1, 32, 32}, 3), black(grey, 1);
   const auto error = [](const RandomImages& images, const PreprocessOptions& options) {

@@ -64,6 +64,16 @@ TEST_F(CompressionRuns, have_the_same_bits_with_quantized_gradients_and_any_code
   expect_same_bits(joined(compressed("iterated_direct_compression"), {{"gradients.quantizer", "sq3"}, {"optimizer.kind", "adam"}}));
 }
 
+TEST_F(CompressionRuns, images_with_a_background_have_the_same_bits_on_any_ranks) {
+  const Point point = joined(compressed("learning_compression"),
+                             {{"data.set", "mnist"}, {"data.limit", "1000"}, {"data.normalize", "mean"}, {"model.dimension", "17"}, {"workers.batch", "64"}, {"compression.iterations", "3"}});
+  if (!have_mnist(world)) GTEST_SKIP() << "SKIPPED: MNIST is not here; QSWEEP_DATA names its folder";
+  DataStore digits;
+  digits.load(world, {settings_with(point)});
+  ASSERT_FALSE(digits.preprocessor(settings_with(point)).background().empty());
+  EXPECT_EQ(contents_of(settings_with(point), world, digits), contents_alone(settings_with(point), world, digits));
+}
+
 TEST_F(CompressionRuns, batch_norm_is_estimated_anew_alike_on_any_ranks) {
   const Settings settings = settings_with({{"experiment.method", "direct_compression"}, {"data.set", "mnist"}, {"data.limit", "1100"}, {"model.kind", "lenet5"}, {"model.batch_norm", "plain"}});
   if (!have_mnist(world)) GTEST_SKIP() << "SKIPPED: MNIST is not here; QSWEEP_DATA names its folder";
