@@ -51,7 +51,7 @@ constexpr const char* help_text =
                     the runs of the grid and what they take; nothing runs
   qsweep show FILE.h5 | DIR/NAME
                     a table of the runs; also while they run
-  qsweep collect DIR/NAME [-o FILE.h5] [--without-weights]
+  qsweep collect DIR/NAME [-o FILE.h5] [--without-weights] [--points N]
                     the runs of one experiment into one file
   qsweep diff A.h5 B.h5
                     the first curve or final value that differs to the bit
@@ -210,23 +210,25 @@ int command_plan(const Arguments& arguments) {
   return 0;
 }
 
-/// The ids that the runs' own experiment text asks for, in grid order; none if it cannot be told any more.
+/// The ids that the newest run's own experiment text asks for, in grid order; none if it cannot be told any more.
 std::optional<Arguments> expected_ids(const std::filesystem::path& folder) {
+  std::optional<Arguments> ids;
+  std::filesystem::file_time_type newest;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) try {
-      if (entry.path().extension() != ".h5") continue;
+      if (entry.path().extension() != ".h5" || (ids && entry.last_write_time() < newest)) continue;
       const Results results = read_run_attributes(entry.path());
       const Grid grid(parse_experiment(results.settings, entry.path().string()), content_hashes());
-      Arguments ids;
-      for (const RunPlan& run : grid.runs()) ids.push_back(run.id);
-      return ids;
+      ids.emplace();
+      for (const RunPlan& run : grid.runs()) ids->push_back(run.id);
+      newest = entry.last_write_time();
     } catch (const std::runtime_error&) {  // not a results file, or of another version: collect names it
     }
-  return std::nullopt;
+  return ids;
 }
 
-std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output, bool weights) {
+std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output, const CollectOptions& options) {
   if (!std::filesystem::is_directory(folder)) throw DataError(fmt::format("{}: no such folder: name DIR/NAME as `qsweep run` made it", folder.string()));
-  const CollectReport report = collect(folder, expected_ids(folder), output, weights);
+  const CollectReport report = collect(folder, expected_ids(folder), output, options);
   std::string text = fmt::format("{}: {} runs\n", output.string(), report.collected.size());
   const auto list = [&](const std::vector<std::string>& ids, const char* what) {
     if (!ids.empty()) text += fmt::format("{} {}: {}\n", ids.size(), what, fmt::join(ids, " "));
@@ -239,14 +241,21 @@ std::string collect_text(const std::filesystem::path& folder, const std::filesys
 }
 
 int command_collect(const Arguments& arguments) {
-  const std::string usage = "qsweep collect DIR/NAME [-o FILE.h5] [--without-weights]";
+  const std::string usage = "qsweep collect DIR/NAME [-o FILE.h5] [--without-weights] [--points N]";
   po::options_description options("options");
-  options.add_options()("output,o", po::value<std::string>(), "default: DIR/NAME.h5")("without-weights", "leave the final weights out: a small file");
+  options.add_options()("output,o", po::value<std::string>(), "default: DIR/NAME.h5")("without-weights", "leave the final weights out: a small file")(
+      "points", po::value<int>(), "keep so many rows of each curve at most, first and last among them");
   const po::variables_map values = parse(arguments, options, usage, "folder", 1);
   std::filesystem::path folder = single(values, "folder", usage);
   if (!folder.has_filename()) folder = folder.parent_path();  // a trailing slash
   const std::filesystem::path output = values.count("output") != 0 ? std::filesystem::path(values["output"].as<std::string>()) : folder.parent_path() / (folder.filename().string() + ".h5");
-  fmt::print("{}", printable(collect_text(folder, output, values.count("without-weights") == 0)));
+  CollectOptions what{.weights = values.count("without-weights") == 0};
+  if (values.count("points") != 0) {
+    const int points = values["points"].as<int>();
+    if (points < 2) throw ConfigError(fmt::format("--points {}: allowed: 2 and more", points));
+    what.points = static_cast<std::size_t>(points);
+  }
+  fmt::print("{}", printable(collect_text(folder, output, what)));
   return 0;
 }
 

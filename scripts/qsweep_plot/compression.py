@@ -203,14 +203,18 @@ def superresolution_mu0(results):
     colour = style.colours(noises)
     figure, axes = frame.canvas(1, len(sizes), width=max(7, 4.4 * len(sizes)))
     for ax, size in zip(axes[0], sizes):
+        highest = {}  # (μ_0, its steps) -> the loss above which the number of steps stands
         for noise in noises:
             members = [r for r in runs if r.key("compression.size") == size and r.key("data.noise") == noise]
             points = sorted((number(r.key("compression.mu0")), r.arrays["compression/train_loss"][-1], r.key("compression.steps")) for r in members)
             ax.plot([p[0] for p in points], [p[1] for p in points], color=colour[noise], marker="o")
             ax.axhline(members[0].arrays["compression/train_loss"][0], color=colour[noise], ls=":")
             for mu0, loss, steps in points:
-                ax.annotate(f"{steps}", (mu0, loss), textcoords="offset points", xytext=(0, 5), ha="center", fontsize=7, color=style.GREY)
+                highest[mu0, steps] = max(loss, highest.get((mu0, steps), 0))
+        for (mu0, steps), loss in highest.items():
+            ax.annotate(f"{steps}", (mu0, loss), textcoords="offset points", xytext=(0, 5), ha="center", fontsize=7, color=style.GREY)
         ax.set_xscale("log")
+        style.logarithmic(ax, "y")
         style.panel(ax, "", f"K = {size}", "μ₀ [loss/weight²]", results.label("train_loss", "compression") if ax is axes[0][0] else None)
     handles = [style.Line2D([], [], color=c, marker="o", label=f"noise {n}") for n, c in colour.items()] + [style.Line2D([], [], color=style.GREY, ls=":", label="DC")]
     return frame.finish(figure, results, "where LC ends, by the first μ (numbers: μ steps)", (), handles)

@@ -100,9 +100,30 @@ void join_axes(Survey& seen) {
       if (auto& all = seen.header.axes; std::find(all.begin(), all.end(), axis) == all.end()) all.push_back(axis);
 }
 
+void thin_out(Record& run, std::size_t points) {
+  for (Dataset& data : run.datasets) {
+    if (data.shape.empty() || data.shape[0] <= points || !(data.path.starts_with("curves/") || data.path.starts_with("bound/"))) continue;
+    const std::size_t recorded = data.shape[0];
+    std::visit(
+        [&](auto& values) {
+          const std::size_t row = values.size() / recorded;
+          std::decay_t<decltype(values)> kept;
+          for (std::size_t k = 0; k < points; ++k) {
+            const std::size_t at = std::max(k, (recorded - 1) * k * k / ((points - 1) * (points - 1)));
+            const auto first = values.begin() + static_cast<std::ptrdiff_t>(at * row);
+            kept.insert(kept.end(), first, first + static_cast<std::ptrdiff_t>(row));
+          }
+          values = std::move(kept);
+        },
+        data.values);
+    data.shape[0] = points;
+    data.attributes["recorded_points"] = static_cast<std::int64_t>(recorded);
+  }
+}
+
 }  // namespace
 
-CollectReport collect(const fs::path& folder, const std::optional<std::vector<std::string>>& expected, const fs::path& output, bool weights) {
+CollectReport collect(const fs::path& folder, const std::optional<std::vector<std::string>>& expected, const fs::path& output, const CollectOptions& options) {
   CollectReport report;
   const std::set<std::string> wanted =
       expected ? std::set<std::string>(expected->begin(), expected->end()) : std::set<std::string>{};
@@ -131,12 +152,13 @@ CollectReport collect(const fs::path& folder, const std::optional<std::vector<st
     }
     std::optional<Record> run;
     try {  // one at a time; not H5Ocopy, which crashes over files of many attributes
-      run = read_run(Reader(found->second, false), id, [&](const std::string& path) { return weights || !(path.starts_with("final/weights/") || path.starts_with("final/quantized_weights/")); });
+      run = read_run(Reader(found->second, false), id, [&](const std::string& path) { return options.weights || !(path.starts_with("final/weights/") || path.starts_with("final/quantized_weights/")); });
     } catch (const DataError& error) {
       report.foreign.push_back(left_out(found->second, error));
       if (expected) report.missing.push_back(id);
       continue;
     }
+    if (options.points) thin_out(*run, *options.points);
     write_run(writer, *run);
     report.collected.push_back(id);
   }

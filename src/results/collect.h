@@ -21,11 +21,17 @@ struct CollectReport {
   bool settings_differ = false;        ///< the runs come from differing experiment files; kept is that of the newest
 };
 
+struct CollectOptions {
+  bool weights = true;  ///< false: final/weights and final/quantized_weights are left out; what remains of a network's runs is small
+  /// Of curves/ and bound/ with n > points rows, the rows max(k, ⌊(n − 1)k²/(points − 1)²⌋) are kept, k = 0 … points − 1: the first, the
+  /// last, and closer at the beginning, where curves bend; n goes into the dataset's attribute `recorded_points`. At least 2. None: all.
+  std::optional<std::size_t> points = {};
+};
+
 /// `expected`: the ids of the grid, whose order the output follows; without it all runs are taken, sorted by id.
 /// The experiment is the one the folder is named for. Attributes at the root are those of the newest run file; axes are joined.
-/// Without `weights`, final/weights and final/quantized_weights are left out: what remains of a network's runs is small.
 /// DataError if there is nothing to collect, or the output cannot be written; an older output then stays as it was.
 CollectReport collect(const std::filesystem::path& folder, const std::optional<std::vector<std::string>>& expected,
-                      const std::filesystem::path& output, bool weights = true);
+                      const std::filesystem::path& output, const CollectOptions& options = {});
 
 }  // namespace qsweep

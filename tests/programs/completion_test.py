@@ -34,7 +34,7 @@ class Completion(unittest.TestCase):
 
     def test_options(self):
         self.assertEqual(set(offered("run", "--")), {"--set", "--shard", "--out", "--team-size", "--rerun", "--time-limit", "--help"})
-        self.assertEqual(set(offered("collect", "--")), {"--output", "--without-weights", "--help"})
+        self.assertEqual(set(offered("collect", "--")), {"--output", "--without-weights", "--points", "--help"})
         self.assertIn("--gradient-infinity", offered("bound", "--g"))
         self.assertEqual(offered("run", "--time-limit", ""), [])
         self.assertIn("experiments/", offered("run", "--rerun", "exp"))

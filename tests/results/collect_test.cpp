@@ -101,7 +101,7 @@ TEST_F(CollectTest, without_weights_the_rest_is_there) {
   write("a.h5", sample_results({"a"}));
   collect(runs, {}, output);
   const Results whole = read_results(output);
-  collect(runs, {}, output, false);
+  collect(runs, {}, output, {.weights = false});
   const Results small = read_results(output);
   std::size_t weights = 0;
   for (const Dataset& d : whole.runs[0].datasets) {
@@ -111,6 +111,29 @@ TEST_F(CollectTest, without_weights_the_rest_is_there) {
   }
   EXPECT_GT(weights, 0U);
   EXPECT_EQ(small.runs[0].attributes, whole.runs[0].attributes);
+}
+
+TEST_F(CollectTest, of_long_curves_so_many_points) {
+  Results results = sample_results({"a"});
+  std::vector<std::int64_t> t(10);
+  std::vector<double> two(20);
+  for (std::size_t i = 0; i < 10; ++i) t[i] = static_cast<std::int64_t>(i), two[2 * i] = static_cast<double>(i), two[2 * i + 1] = -1;
+  results.runs[0].datasets.push_back({"curves/long", "iteration", "t", {10}, t});
+  results.runs[0].datasets.push_back({"bound/pairs", "loss", "of two", {10, 2}, two});
+  results.runs[0].datasets.push_back({"final/long", "loss", "no curve", {10}, t});
+  write("a.h5", results);
+  collect(runs, {}, output, {.points = 4});
+  const Record run = read_results(output).runs[0];
+  const Dataset &kept = *run.find("curves/long"), &pairs = *run.find("bound/pairs");
+  EXPECT_EQ(std::get<std::vector<std::int64_t>>(kept.values), (std::vector<std::int64_t>{0, 1, 4, 9}));
+  EXPECT_EQ(std::get<std::int64_t>(kept.attributes.at("recorded_points")), 10);
+  EXPECT_EQ(pairs.shape, (std::vector<std::size_t>{4, 2}));
+  EXPECT_EQ(std::get<std::vector<double>>(pairs.values), (std::vector<double>{0, -1, 1, -1, 4, -1, 9, -1}));
+  EXPECT_EQ(run.find("final/long")->shape[0], 10U);
+  for (const Dataset& d : results.runs[0].datasets)  // short ones are as they were
+    if (d.shape.empty() || d.shape[0] <= 4) {
+      EXPECT_EQ(run.find(d.path)->values, d.values) << d.path;
+    }
 }
 
 TEST_F(CollectTest, nothing_to_collect) {
