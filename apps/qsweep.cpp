@@ -362,7 +362,7 @@ int run_alone(const std::string& command, const Arguments& arguments) {
 int main(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "run") use_large_pages(argv);
   flush_denormals();
-  use_one_blas_thread();
+  use_one_thread();
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit then shows as a failed write
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "--help";

@@ -271,7 +271,7 @@ int command_step(const Arguments& arguments, const Team& world) {
 int main(int argc, char** argv) {
   use_large_pages(argv);
   flush_denormals();
-  use_one_blas_thread();
+  use_one_thread();
   const Mpi mpi(argc, argv);
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "";

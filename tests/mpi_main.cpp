@@ -80,7 +80,7 @@ int run_all(const qsweep::Team& world) {
 
 int main(int argc, char** argv) {
   qsweep::flush_denormals();
-  qsweep::use_one_blas_thread();
+  qsweep::use_one_thread();
   const qsweep::Mpi mpi(argc, argv);
   testing::InitGoogleTest(&argc, argv);
   const qsweep::Team world = qsweep::Team::world();

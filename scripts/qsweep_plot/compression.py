@@ -241,7 +241,7 @@ def networks(results):
         ax = figure.add_subplot(grid[1, j])
         over_steps(ax, members, "test_accuracy", "SGD steps", each, lambda y: 100 - y)
         ax.axhline(100 - first(members, "full_precision_test_accuracy").mean(), color="black", ls=":", lw=1)
-        ax.set_yscale("log")
+        style.logarithmic(ax, "y")
         style.panel(ax, "", "", None, "test error [%]" if j == 0 else None)
     run = some(runs, size=sizes[-1] if sizes else None) or some(runs)
     if run is not None:
@@ -257,7 +257,18 @@ def networks(results):
         style.panel(ax, "", "first layer's codebook", "μ step", "entry [weight]")
     table(figure.add_subplot(grid[3, :]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
     handles = handles_of(runs) + [style.Line2D([], [], color="black", ls=":", lw=1, label="reference")]
-    return frame.finish(figure, results, "quantized networks: direct, iterated, learning-compression", (), handles)
+    return frame.finish(figure, results, "quantized networks: direct, iterated, learning-compression", error_sentences(runs, sizes), handles)
+
+
+def error_sentences(runs, sizes):
+    """Test errors of the methods beside the reference, one sentence for each K."""
+    sentences = []
+    for size in sizes:
+        members = [r for r in runs if r.key("compression.size") == size]
+        errors = [(name, 100 - last([r for r in members if short(r) == name], "test_accuracy")) for name in ("LC", "iDC", "DC")]
+        told = [("reference", 100 - first(members, "full_precision_test_accuracy"))] + [(name, e) for name, e in errors if e.size]
+        sentences.append(f"Test error with K = {size}: " + ", ".join(f"{name} {e.mean():.2f} %" for name, e in told) + ".")
+    return sentences
 
 
 @needs_steps
@@ -283,7 +294,7 @@ def codebooks(results):
         ax.plot(x, y, color=LOOK[label][0], ls="none", marker="s" if label == "DC" else "o", ms=6, label=label)
     if runs:
         ax.axhline(100 - first(runs, "full_precision_test_accuracy").mean(), color="black", ls=":", lw=1)
-    ax.set_yscale("log")
+    style.logarithmic(ax, "y")
     ax.set_xticks(range(len(names)), names, rotation=25, ha="right")
     style.panel(ax, "", "", None, "test error [%]")
     table(figure.add_subplot(grid[1]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
@@ -363,7 +374,7 @@ def distributed(results):
     runs = compressed(results)
     sizes, kinds = values(runs, "compression.size"), [k for k in values(runs, "gradients.quantizer") if k != "-"]
     colour = {k: ("black" if k == "fp" else style.CATEGORICAL[i]) for i, k in enumerate(kinds)}
-    rows = []
+    rows, sentences = [], []
     figure = style.pyplot.figure(figsize=(5.4 * max(1, len(sizes)), 9), layout="constrained")
     grid = figure.add_gridspec(3, max(1, len(sizes)), height_ratios=(3.2, 3.2, 2.6))
     for j, size in enumerate(sizes):
@@ -374,6 +385,7 @@ def distributed(results):
         if direct:
             rows.append([f"K = {size}", "DC", "", cell(numpy.log10(last(direct, "train_loss"))), cell(100 - last(direct, "test_accuracy")), ""])
         for label in ("iDC", "LC"):
+            ends = {}  # gradients -> log10 of the loss, test error, bits
             for kind in kinds:
                 found = [r for r in members if short(r) == label and r.key("gradients.quantizer") == kind]
                 if not found:
@@ -384,11 +396,16 @@ def distributed(results):
                     ax.plot(each * series.x, change(series.mean), color=colour[kind], ls=LOOK[label][1])
                     ax.fill_between(each * series.x, change(series.low), change(series.high), color=colour[kind], alpha=.14, lw=0)
                 up = numpy.array([r.final("bits_up") for r in found])
+                ends[kind] = (numpy.log10(last(found, "train_loss")).mean(), 100 - last(found, "test_accuracy").mean(), up.mean())
                 rows.append([f"K = {size}", label, name, cell(numpy.log10(last(found, "train_loss"))), cell(100 - last(found, "test_accuracy")), f"{up.mean() / 8e9:.2f}"])
+            if label == "LC" and "fp" in ends:
+                sentences += [f"LC, K = {size}, {style.quantizer(kind)} against full-precision gradients: log10 of the loss {loss - ends['fp'][0]:+.3f}, "
+                              f"test error {error - ends['fp'][1]:+.2f} points, {bits / ends['fp'][2]:.1%} of the bits sent."
+                              for kind, (loss, error, bits) in ends.items() if kind != "fp"]
         for ax, label in zip(axes, (results.label("train_loss", "compression"), "test error [%]")):
-            ax.set_yscale("log")
+            style.logarithmic(ax, "y")
             style.panel(ax, "", f"K = {size}" if ax is axes[0] else "", "SGD steps", label if j == 0 else None)
     table(figure.add_subplot(grid[2, :]), ["codebook", "method", "gradients", "log10 training loss", "test error [%]", "sent by a worker [GB]"], rows, "In the end, mean ± half the range over seeds")
     handles = [style.Line2D([], [], color=c, lw=2.5, label=f"G({style.quantizer(k)})") for k, c in colour.items()]
     handles += [style.Line2D([], [], color="#333333", ls=LOOK[m][1], label=m) for m in ("iDC", "LC")]
-    return frame.finish(figure, results, "L steps on several workers with quantized gradients", (), handles)
+    return frame.finish(figure, results, "L steps on several workers with quantized gradients", sentences, handles)

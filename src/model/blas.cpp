@@ -5,9 +5,14 @@
 
 #include "base/cpu.h"
 
+extern "C" void omp_set_num_threads(int);  // of libgomp, on which oneDNN runs
+
 namespace qsweep {
 
-void use_one_blas_thread() { openblas_set_num_threads(1); }
+void use_one_thread() {
+  openblas_set_num_threads(1);
+  omp_set_num_threads(1);
+}
 
 std::string blas_version() {
   const std::string config = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …"

@@ -7,8 +7,9 @@
 /// OpenBLAS by the few verbs that qsweep needs; all matrices row-major, shapes in the names.
 namespace qsweep {
 
-/// One thread, set in code whatever the environment says: ranks are the parallelism, and threads would change last bits.
-void use_one_blas_thread();
+/// OpenBLAS and oneDNN with one thread each, set in code whatever the environment says: ranks are the parallelism, and threads would
+/// change last bits. First thing in every program and test.
+void use_one_thread();
 std::string blas_version();             ///< "OpenBLAS 0.3.21"
 std::string blas_kernel();              ///< the kernel in use: "SkylakeX", "Haswell"
 /// What to do for a faster kernel; empty if the one in use uses what the CPU has. An OpenBLAS older than the CPU falls back to its oldest.

@@ -8,8 +8,6 @@
 #include "model/blas.h"
 #include "model/convolution.h"
 
-extern "C" void omp_set_num_threads(int);  // libgomp's, under oneDNN
-
 /// All of oneDNN. Version 3 dropped the descriptors between parameters and primitive_desc; both interfaces are written here.
 namespace qsweep {
 namespace {
@@ -22,12 +20,8 @@ struct Device {
   dnnl::stream stream{engine};
 };
 
-/// One thread, set in code whatever the environment says, as for BLAS.
 Device& device() {
-  static Device d = [] {
-    omp_set_num_threads(1);
-    return Device{};
-  }();
+  static Device d;
   return d;
 }
 
@@ -116,8 +110,6 @@ class Blocked {
 std::size_t channel_block() { return has_avx512() ? 16 : 8; }
 
 void add_product_transposed(std::size_t m, std::size_t n, std::size_t k, const float* a, const float* b, float* c) {
-  static const bool one_thread = (omp_set_num_threads(1), true);  // also where no convolution has asked for the engine
-  (void)one_thread;
   const auto rows = static_cast<dnnl_dim_t>(m), columns = static_cast<dnnl_dim_t>(n), depth = static_cast<dnnl_dim_t>(k);
   const dnnl_status_t status = dnnl_sgemm('N', 'T', rows, columns, depth, 1, a, depth, b, depth, 1, c, columns);
   if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");

@@ -164,7 +164,6 @@ void expect_mlp(const Shape& s, std::size_t batch, bool tanh, double l2) {
 }
 
 TEST(Mlp, gradients_are_the_central_differences_of_the_plain_loss) {
-  use_one_blas_thread();
   for (const Shape& s : {Shape{1, 1, 2}, Shape{7, 5, 3}, Shape{64, 33, 10}})
     for (const std::size_t batch : {1, 2, 7, 64})
       for (const bool tanh : {false, true})

@@ -194,7 +194,7 @@ class LearningCompression(Folder):
 
     def test_networks(self):
         words = self.figure("lenet300", self.grid() + [{"compression.penalty": "none", "run.seed": s} for s in (1, 2)])
-        for text in ("K = 4", "iDC", "control", "30.52", "log10 training loss", "SGD steps", "test error [%]"):
+        for text in ("K = 4", "iDC", "control", "30.52", "log10 training loss", "SGD steps", "test error [%]", "Test error with K = 2: reference"):
             self.assertIn(text, words)
 
     def test_superresolution(self):
@@ -230,7 +230,7 @@ class LearningCompression(Folder):
 
     def test_distributed(self):
         words = self.figure("distributed_lc", self.grid() + self.grid(**{"gradients.quantizer": "sq4", "gradients.clip": "3"}))
-        for text in ("G(SQ4, c = 3)", "sent by a worker", "G(FP)"):
+        for text in ("G(SQ4, c = 3)", "sent by a worker", "G(FP)", "LC, K = 4, SQ4 against full-precision gradients"):
             self.assertIn(text, words)
 
 
