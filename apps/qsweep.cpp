@@ -57,7 +57,7 @@ constexpr const char* help_text =
                     the first curve or final value that differs to the bit
   qsweep bound --dimension D --weights laq3 --gradients sq2 [--clip C] ...
                     the theorems' constants and factors, no training
-  qsweep keys [SECTION]
+  qsweep keys [SECTION | KEY]
                     every key of an experiment file, its default and values
   qsweep info       versions, CPU, BLAS kernel, MPI, HDF5
 
@@ -227,11 +227,13 @@ std::optional<Arguments> expected_ids(const std::filesystem::path& folder) {
 }
 
 std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output, const CollectOptions& options) {
+  if (std::filesystem::is_regular_file(folder)) throw DataError(fmt::format("{}: a file, not a folder: name DIR/NAME as `qsweep run` made it", folder.string()));
   if (!std::filesystem::is_directory(folder)) throw DataError(fmt::format("{}: no such folder: name DIR/NAME as `qsweep run` made it", folder.string()));
   const CollectReport report = collect(folder, expected_ids(folder), output, options);
   std::string text = fmt::format("{}: {} runs\n", output.string(), report.collected.size());
   const auto list = [&](const std::vector<std::string>& ids, const char* what) {
-    if (!ids.empty()) text += fmt::format("{} {}: {}\n", ids.size(), what, fmt::join(ids, " "));
+    const std::size_t told = std::min<std::size_t>(ids.size(), 3);
+    if (!ids.empty()) text += fmt::format("{} {}: {}{}\n", ids.size(), what, fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(told), " "), told < ids.size() ? " …" : "");
   };
   list(report.missing, "missing (not run yet, or still running)");
   list(report.stale, "stale, left out (not in the experiment any more)");
@@ -297,7 +299,7 @@ int command_bound(const Arguments& arguments) {
 }
 
 int command_keys(const Arguments& arguments) {
-  const std::string usage = "qsweep keys [SECTION]";
+  const std::string usage = "qsweep keys [SECTION | KEY]";
   const po::variables_map values = parse(arguments, po::options_description("options"), usage, "section", 1);
   const std::string section = values.count("section") != 0 ? values["section"].as<Arguments>().front() : "";
   fmt::print("{}", keys_text(section, terminal_columns()));

@@ -1,6 +1,6 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
 // qsweep_bench codebooks               projections onto codebooks: seconds for 16 million weights, on one core
-// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
+// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|alexnet|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
 // mpirun -n P qsweep_bench exchange …     the three topologies beside MPI_Allreduce of floats: qsweep_bench/exchange.cpp
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>
@@ -253,7 +253,7 @@ int command_step(const Arguments& arguments, const Team& world) {
   const double step = median(steps), samples = static_cast<double>(settings.workers.count * settings.workers.batch);
   const double parameters = static_cast<double>(make_model(settings)->layout().dimension()), flops = 4 * parameters * samples;
   const double peak = sgemm_peak();
-  fmt::print("{} d = {}, W({})-G({}), batch {}, data {}: {:.4f} ms a step, {:.0f} samples/s\n", model, settings.model.dimension, settings.weights.quantizer,
+  fmt::print("{}{}, W({})-G({}), batch {}, data {}: {:.4f} ms a step, {:.0f} samples/s\n", model, settings.model.dimension == 0 ? "" : fmt::format(" d = {}", settings.model.dimension), settings.weights.quantizer,
              settings.gradients.quantizer, settings.workers.batch, settings.data.set, 1e3 * step, samples / step);
   fmt::print("  matrix products alone at sgemm peak ({:.0f} GFLOP/s): {:.4f} ms = {:.0f} % of the step\n", peak / 1e9, 1e3 * flops / peak, 100 * flops / peak / step);
   const auto iterations = static_cast<double>(settings.run.iterations);
@@ -280,7 +280,7 @@ int main(int argc, char** argv) {
     if (command == "codebooks") return command_codebooks();
     if (command == "exchange") return bench_exchange(arguments, Team::world());
     if (command == "step") return command_step(arguments, Team::world());
-    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\nmpirun -n P qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network NAME] [-o FILE.h5]\n");
+    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\nmpirun -n P qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network NAME] [--gbits G] [--latency MICROSECONDS] [-o FILE.h5]\n");
     return command == "--help" || command == "-h" ? 0 : 2;
   } catch (const ConfigError& e) {
     fmt::print(stderr, "qsweep_bench: {}\n", e.what());

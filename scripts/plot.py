@@ -12,7 +12,11 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from qsweep_plot import reading  # noqa: E402
+try:
+    from qsweep_plot import reading  # noqa: E402
+except ModuleNotFoundError as missing:
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {sys.executable} has no module {missing.name}: use /usr/bin/python3, with Debian's python3-h5py, "
+             "python3-numpy and python3-matplotlib")
 
 # Experiment -> "module of qsweep_plot:function", imported when needed. A new figure is one function and one line here.
 FIGURES = {

@@ -91,8 +91,9 @@ Try next, from $PWD:
   mpirun -n 2 build/qsweep run experiments/smoke.ini
       another experiment; experiments/distributed has more
   mpirun -n 2 build/qsweep run $experiment \\
-      --set model.dimension=64,256 --set gradients.quantizer=sq3
-      the same sweep with other values; build/qsweep keys lists all keys
+      --set gradients.quantizer=sq3 --set experiment.name=dimension_sq3
+      the same sweep with other values, in a folder of its own;
+      build/qsweep keys lists all keys
 END
 if ((EUID == 0)); then
   say 'As root, mpirun wants this first:'

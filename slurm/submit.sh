@@ -25,7 +25,8 @@ if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
 fi
 repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 program=$repository/build/qsweep
-[[ -x $program ]] || program=$(realpath -m "$repository/../../bin/qsweep")  # installed: PREFIX/share/qsweep beside PREFIX/bin
+installed=$(realpath -m "$repository/../../bin/qsweep")  # PREFIX/share/qsweep beside PREFIX/bin
+[[ -x $program || ! -x $installed ]] || program=$installed
 program=${QSWEEP:-$program}
 experiment=$1 tasks=4 out=results
 shift

@@ -236,6 +236,7 @@ void store(const Options& o, const Team& world, const std::vector<SizeResult>& s
 int bench_exchange(const std::vector<std::string>& arguments, const Team& world) {
   const Options o = parse(arguments);
   if (world.is_root()) {
+    if (world.ranks() == 1) fmt::print("note: one rank has nobody to exchange with: mpirun -n 2 qsweep_bench exchange\n");
     fmt::print("{} ranks, one worker each, {}; {} up, {} down; medians, x: times MPI_Allreduce of floats\n", world.ranks(), o.network, o.gradients, o.weights);
     fmt::print("{:>10}{:>12}  {:<10}{:>11}{:>11}{:>8}{:>8}{:>11}\n", "elements", "floats", "topology", "up", "down", "x up", "x both", "(alpha)");
   }

@@ -12,7 +12,7 @@ from .series import choose, finals, group, iterations_to, mean, mean_over_run, p
 
 AXES = ("model.dimension", "gradients.quantizer")
 WITHIN = .10  # "reached": within 10 % of the final level
-BOUNDS = (("u1", style.DASHED, "bound U1 (sharpest)"), ("printed", style.DOTTED, "bound as printed"))
+BOUNDS = (("u1", style.DASHED, "bound U1 (proved)"), ("printed", style.DOTTED, "bound as printed (not proved)"))
 
 
 def slowdown_factor(run):

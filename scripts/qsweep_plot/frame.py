@@ -20,7 +20,7 @@ def footer(results, band):
     parts = [f"commit {', '.join(commits)}" if commits else "commit unknown",
              f"{len(results.runs)} run{'s' * (len(results.runs) != 1)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"]
     if band and len(seeds) > 1:
-        parts.append("bands: smallest to largest seed; small points: seeds")
+        parts.append(band if isinstance(band, str) else "bands: smallest to largest seed; small points: seeds")
     unfinished = sum(run.unfinished for run in results.runs)
     if unfinished:
         parts.append(f"{unfinished} not finished")

@@ -118,13 +118,16 @@ def columns_of(results, points):
     return columns
 
 
-def best_of(samples, best):
-    """The points that share the best mean; none if all do."""
+def problem_of(run):
+    """Runs of another dimension of the linear model are of another problem: no better or worse than these."""
+    return run.key("model.dimension") if run.key("model.kind") == "linear" else ""
+
+
+def best_of(samples, best, problems):
+    """The points that share the best mean of their problem; none if all of it do."""
     means = [s.mean() if s.size else numpy.nan for s in samples]
-    known = [m for m in means if numpy.isfinite(m)]
-    if best is None or len(set(known)) < 2:
-        return [False] * len(means)
-    return [m == best(known) for m in means]
+    known = {p: [m for m, other in zip(means, problems) if other == p and numpy.isfinite(m)] for p in problems}
+    return [best is not None and len(set(known[p])) > 1 and m == best(known[p]) for m, p in zip(means, problems)]
 
 
 def spread_note(points):
@@ -140,7 +143,8 @@ def table(results):
     points = group(results.runs, *axes)
     columns = columns_of(results, points)
     heads = axis_heads(axes) + [heading for heading, *_ in columns]
-    marks = [best_of(samples, best) for _, samples, best, _ in columns]
+    problems = [problem_of(runs[0]) for _, runs in points]
+    marks = [best_of(samples, best, problems) for _, samples, best, _ in columns]
     lost = [divergence(runs) for _, runs in points]
     rows = [[axis_text(a, v) for a, v in zip(axes, key)] + [c[3][i] or "–" for c in columns] for i, (key, _) in enumerate(points)]
     if any(lost):

@@ -443,12 +443,12 @@ std::vector<Key> make_keys() {
   for (Key& key : all) {
     if (means_something_to_two_layer(key.name)) continue;
     key.applies = [applies = key.applies](const Point& p) { return !two_layer(p) && (!applies || applies(p)); };
-    if (key.needs.empty()) key.needs = "experiment.method = distributed";
+    if (key.needs.empty()) key.needs = "experiment.method other than coarse_gradient";
   }
   for (Key& key : all) {
     if (!key.name.starts_with("gradients.") && !key.name.starts_with("workers.")) continue;
     key.applies = [applies = key.applies](const Point& p) { return !(two_layer(p) && is(p, "data.samples", {"population"})) && (!applies || applies(p)); };
-    if (key.needs.empty()) key.needs = "data.samples other than population, where experiment.method = coarse_gradient";
+    if (key.needs.empty()) key.needs = "data.samples other than population if experiment.method = coarse_gradient, always with the others";
   }
   for (Key& key : all) {
     if (means_something_to_regression(key.name)) continue;

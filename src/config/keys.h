@@ -38,7 +38,7 @@ std::string short_hash(const std::string& text);
 /// Typed settings of an effective point.
 Settings settings_of(Point effective);
 
-/// The table of keys for people: of one section ("data"), or all if it is empty. ConfigError for an unknown section.
+/// The table of keys for people: of one section ("data"), of one key, or all if it is empty. ConfigError for another name.
 std::string keys_text(const std::string& section, int columns);
 
 /// An impossible combination: the key to blame and what is allowed there.

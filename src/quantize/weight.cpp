@@ -1,5 +1,8 @@
 #include "quantize/weight.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -167,7 +170,7 @@ WeightQuantizer::WeightQuantizer(std::string_view name, AlphaRule rule, Simd ins
         solver_ = family.solve;
       }
   if (solver_ == nullptr)
-    throw ConfigError("weights.quantizer = " + std::string(name) + ": allowed: fp, lab, lat, laq2 … laq8, log2 … log8");
+    throw ConfigError(fmt::format("weights.quantizer = {}: allowed: fp, {}", name, fmt::join(names(), ", ")));
   values_ = levels_.values();
 }
 

@@ -34,6 +34,7 @@ FileHandle open_file(const std::filesystem::path& file, bool verify) {
 #if H5_VERSION_GE(1, 10, 7)
   check(H5Pset_file_locking(access, 0, 1), place, "cannot be read");
 #endif
+  if (H5Fis_hdf5(file.c_str()) == 0) throw DataError(file.string() + ": is not an HDF5 file: no results file, or a damaged one; name FILE.h5 or the folder DIR/NAME of an experiment");
   const hid_t id = H5Fopen(file.c_str(), H5F_ACC_RDONLY, access);
   if (id < 0) throw DataError(file.string() + ": is not a complete HDF5 file " + last_message() + ": " + damaged);
   return {id, place, "cannot be read"};

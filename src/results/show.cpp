@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -64,25 +65,38 @@ std::string divergence(const Runs& runs) {
   return iterations.empty() ? "diverged" : "diverged at t = " + range(iterations);
 }
 
-/// None if no row has the quantity. The best rows are marked, where others are worse.
+/// Rows of another dimension of the linear model are another problem: no better or worse than these.
+std::string problem_of(const Row& row) {
+  const RunSummary& run = *row.runs.front();
+  return run.setting("model.kind") == "linear" ? run.setting("model.dimension") : "";
+}
+
+/// None if no row has the quantity. The best rows of each problem are marked, where others are worse.
 std::optional<Column> quantity_column(const Quantity& quantity, const std::vector<Row>& rows, const Survey& seen) {
   std::vector<Sample> samples;
-  double best = std::numeric_limits<double>::quiet_NaN(), first = best;
-  std::size_t present = 0;
-  bool differ = false;
+  struct Means {
+    double best, first;
+    bool differ = false;
+  };
+  std::map<std::string, Means> problems;
   for (const Row& row : rows) {
     samples.push_back(row.diverged ? Sample{} : sample_of(collect_values(row.runs, quantity.dataset)));
     const Sample& sample = samples.back();
     if (sample.count == 0) continue;
-    if (present++ == 0) first = sample.mean;
-    differ |= sample.mean != first;
+    Means& seen_so_far = problems.try_emplace(problem_of(row), Means{sample.mean, sample.mean}).first->second;
+    auto& [best, first_mean, differ] = seen_so_far;
+    differ |= sample.mean != first_mean;
     const bool better = quantity.highest_is_best ? sample.mean > best : sample.mean < best;
     if (better || (std::isnan(best) && !std::isnan(sample.mean))) best = sample.mean;
   }
-  if (present == 0) return std::nullopt;
+  if (problems.empty()) return std::nullopt;
   Column column{in_unit(seen, quantity.heading, quantity.dataset), sample_cells(samples), false, quantity.rank};
-  for (std::size_t row = 0; row < rows.size() && present > 1 && differ; ++row)
-    column.cells[row] += samples[row].count > 0 && samples[row].mean == best ? " *" : "  ";
+  if (std::ranges::any_of(problems, [](const auto& problem) { return problem.second.differ; }))
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const auto problem = problems.find(problem_of(rows[row]));
+      const bool marked = samples[row].count > 0 && problem->second.differ && samples[row].mean == problem->second.best;
+      column.cells[row] += marked ? " *" : "  ";
+    }
   return column;
 }
 

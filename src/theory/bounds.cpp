@@ -1,5 +1,7 @@
 #include "theory/bounds.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -29,7 +31,7 @@ WeightResolution weight_resolution(std::string_view weights) {
   if (weights == "lat") return {1, 1};
   if (const int m = bits_of(weights, "laq")) return {uniform_spacing(m), uniform_spacing(m)};
   if (const int m = bits_of(weights, "log")) return {std::numeric_limits<double>::quiet_NaN(), m == 2 ? 1 : 0.5};
-  throw ConfigError("weights.quantizer = " + std::string(weights) + ": allowed: fp, lab, lat, laq2 … laq8, log2 … log8");
+  throw ConfigError(fmt::format("weights.quantizer = {}: allowed where a bound is asked for: fp, lab, lat, laq2 … laq8, log2 … log8", weights));
 }
 
 double gradient_resolution(std::string_view gradients) {

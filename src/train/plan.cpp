@@ -1,8 +1,11 @@
 #include "train/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "config/text.h"
 #include "train/cost.h"
@@ -13,39 +16,69 @@
 namespace qsweep {
 namespace {
 
-/// Columns of text of one width each; a table that would be too wide loses columns from the middle.
+/// Columns of text of one width each.
 struct Table {
   std::vector<std::string> headings;
   std::vector<std::vector<std::string>> rows;
+
+  std::size_t width(std::size_t c) const {
+    std::size_t width = headings[c].size();
+    for (const auto& row : rows) width = std::max(width, row[c].size());
+    return width;
+  }
+  /// Whether the value of another column decides this one's.
+  bool follows(std::size_t c, std::size_t other) const {
+    std::map<std::string, std::string> decided;
+    return std::ranges::all_of(rows, [&](const auto& row) { return decided.try_emplace(row[other], row[c]).first->second == row[c]; });
+  }
+  bool constant(std::size_t c) const {
+    return std::ranges::all_of(rows, [&](const auto& row) { return row[c] == rows.front()[c]; });
+  }
 };
 
-std::string render(Table table, int columns, std::size_t keep_last) {
-  std::vector<std::size_t> widths(table.headings.size());
-  for (std::size_t c = 0; c < widths.size(); ++c) {
-    widths[c] = table.headings[c].size();
-    for (const auto& row : table.rows) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::vector<bool> shown(widths.size(), true);
-  const auto total = [&] {
-    std::size_t sum = 0;
-    for (std::size_t c = 0; c < widths.size(); ++c) sum += shown[c] ? widths[c] + 2 : 0;
-    return sum;
-  };
-  std::string left_out;
-  for (std::size_t c = widths.size() - keep_last; c-- > 1 && total() > static_cast<std::size_t>(columns) + 2;) {
+/// A table that would be too wide loses columns until it fits: first those of one value, which is told below; then memory and
+/// iterations, the second and third from last; then axes that go with another one, the widest first; then axes from the last on.
+/// The first column and the last remain.
+std::string render(const Table& table, int columns) {
+  const std::size_t count = table.headings.size();
+  std::vector<bool> shown(count, true);
+  std::size_t total = 0;
+  for (std::size_t c = 0; c < count; ++c) total += table.width(c) + 2;
+  const auto too_wide = [&] { return total > static_cast<std::size_t>(columns) + 2; };
+  const auto hide = [&](std::size_t c) {
     shown[c] = false;
-    left_out = table.headings[c] + (left_out.empty() ? "" : ", ") + left_out;
-  }
+    total -= table.width(c) + 2;
+  };
+  std::string same;
+  for (std::size_t c = 1; c + 1 < count && too_wide(); ++c)
+    if (table.constant(c) && table.rows.size() > 1) {
+      hide(c);
+      same += fmt::format("{}{} {}", same.empty() ? "" : ", ", table.headings[c], table.rows.front()[c]);
+    }
+  for (const std::size_t c : {count - 2, count - 3})
+    if (shown[c] && too_wide()) hide(c);
+  std::vector<std::size_t> axes;
+  for (std::size_t c = 1; c + 3 < count; ++c) axes.push_back(c);
+  std::ranges::stable_sort(axes, std::greater(), [&](std::size_t c) { return table.width(c); });
+  for (const std::size_t c : axes)
+    if (shown[c] && too_wide() && std::ranges::any_of(axes, [&](std::size_t other) { return other != c && shown[other] && table.follows(c, other); })) hide(c);
+  for (std::size_t c = count - 3; c-- > 1;)
+    if (shown[c] && too_wide()) hide(c);
+  std::vector<std::string> left_out;
+  for (std::size_t c = 1; c + 1 < count; ++c)
+    if (!shown[c] && !(table.constant(c) && table.rows.size() > 1)) left_out.push_back(table.headings[c]);
   std::string text;
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string row;
     for (std::size_t c = 0; c < cells.size(); ++c)
-      if (shown[c]) row += fmt::format("{:>{}}  ", cells[c], widths[c]);
+      if (shown[c]) row += fmt::format("{:>{}}  ", cells[c], table.width(c));
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
   };
   line(table.headings);
   for (const auto& row : table.rows) line(row);
-  if (!left_out.empty()) text += wrapped(fmt::format("(left out for width: {})", left_out), 0, static_cast<std::size_t>(columns));
+  const auto paragraph = [&](const std::string& words) { text += wrapped(words, 0, static_cast<std::size_t>(columns)); };
+  if (!same.empty()) paragraph("the same for every run: " + same);
+  if (!left_out.empty()) paragraph(fmt::format("(left out for width: {}; a wider terminal or COLUMNS=160 shows more)", fmt::join(left_out, ", ")));
   return text;
 }
 
@@ -64,6 +97,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   std::vector<std::uint32_t> order = claim_order(grid, shard, shards);
   std::ranges::sort(order);  // as in the experiment file
   std::vector<std::string> axes = grid.axes();
+  std::erase(axes, "run.iterations");  // which every plan shows
   Table table{{"id"}, {}};
   for (const std::string& axis : axes) table.headings.push_back(short_name(axis));
   for (const char* heading : {"iterations", "memory/rank", "core time"}) table.headings.emplace_back(heading);
@@ -92,7 +126,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     total += cost.core_seconds;
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
-  std::string text = render(std::move(table), columns, 3);
+  std::string text = render(table, columns);
   const std::string totals = fmt::format("{} runs, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), duration_text(total),
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));
   text += wrapped(totals, 0, static_cast<std::size_t>(columns));

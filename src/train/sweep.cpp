@@ -265,7 +265,7 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
 }
 
 /// What was done, what was not and why, and what to do next.
-void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, const Team& world, std::size_t to_do,
+void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, const std::string& program, const Team& world, std::size_t to_do,
                 std::chrono::steady_clock::time_point start, bool interrupted) {
   std::vector<std::uint64_t> counts = {sweep.diverged().size(), sweep.trained()};
   world.sum(counts);
@@ -280,7 +280,7 @@ void report_end(const TeamSweep& sweep, const Grid& grid, const std::vector<std:
   if (interrupted) fmt::print("{} are left\n", elsewhere);
   else if (elsewhere > 0) fmt::print("another process has {} of the runs in hand; the same command later does what it leaves\n", elsewhere);
   std::fflush(stdout);
-  if (!interrupted) fmt::print("next: qsweep show {0}\n      qsweep collect {0}\n", folder.string());
+  if (!interrupted) fmt::print("next: {0} show {1}\n      {0} collect {1}\n", program, folder.string());
 }
 
 /// Of the ranks that were asked to stop, what the first of them was asked by: a signal may have reached some only.
@@ -382,7 +382,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   });
   std::uint64_t interrupted = sweep.interrupted() ? 1 : 0;
   world.sum(std::span(&interrupted, 1));
-  report_end(sweep, grid, order, folder, world, to_do, watch, interrupted != 0);
+  report_end(sweep, grid, order, folder, options.command_line.empty() ? "qsweep" : options.command_line.front(), world, to_do, watch, interrupted != 0);
   if (interrupted != 0) throw Interrupted(fmt::format("stopped by {} after saving: the same command goes on", reason_everywhere(sweep.stop(), world)));
 }
 

@@ -17,7 +17,7 @@ struct SweepOptions {
   int shard = 1, shards = 1;              ///< --shard I/N
   bool rerun = false;                     ///< --rerun: runs already complete are done again
   std::optional<double> time_limit = {};       ///< --time-limit: seconds after which all is saved and the sweep stops
-  std::vector<std::string> command_line = {};  ///< argv, for the provenance
+  std::vector<std::string> command_line = {};  ///< argv, for the provenance and for what is proposed to be typed next
 };
 
 /// How ranks are grouped: 1 per team if there are at least 2P runs, else min(P, the most parts of a run: its workers N).

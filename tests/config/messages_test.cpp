@@ -162,7 +162,7 @@ TEST(Messages, impossible_two_layer_problems) {
   const std::string toy = base + "[experiment]\nmethod = coarse_gradient\n";
   expect_told(
       {{"[experiment]\nmethod = coarse_gradient\n", {}, {"run.iterations = 0", "allowed: 1 and more"}},
-       {toy + "[optimizer]\nkind = adam\n", {}, {"test.ini:6: ", "optimizer.kind = adam", "has no meaning", "it needs experiment.method = distributed"}},
+       {toy + "[optimizer]\nkind = adam\n", {}, {"test.ini:6: ", "optimizer.kind = adam", "has no meaning", "it needs experiment.method other than coarse_gradient"}},
        {base + "[problem]\nstarts = 3\n", {}, {"test.ini:4: ", "problem.starts = 3", "it needs experiment.method = coarse_gradient"}},
        {toy + "[workers]\ncount = 2\n", {}, {"test.ini:6: ", "workers.count = 2", "it needs data.samples"}},
        {toy + "[data]\nsamples = 10\n[workers]\ncount = 3\n", {}, {"test.ini:6: ", "data.samples = 10", "a multiple of workers.count = 3"}},

@@ -67,7 +67,7 @@ TEST_F(CollectTest, foreign_files_are_named_and_left_out) {
   EXPECT_EQ(report.missing, Ids{"b"});
   ASSERT_EQ(report.foreign.size(), 7U);
   const Ids reasons{"experiment other",    "holds run d",        "2 runs", "not finished (running)", "no status",
-                    "not a complete HDF5", "not a complete HDF5"};
+                    "not an HDF5 file", "not a complete HDF5"};
   for (std::size_t i = 0; i < reasons.size(); ++i)
     EXPECT_TRUE(mentions(report.foreign[i].reason, {reasons[i]})) << report.foreign[i].file;
   EXPECT_TRUE(mentions(report.foreign[0].file, {"smoke/b.h5"}));

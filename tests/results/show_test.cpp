@@ -518,8 +518,8 @@ TEST_F(Show, ErrorsNameTheFileAndWhatToDo) {
   EXPECT_TRUE(mentions(data_error([&] { show(""); }), {"no such file or folder"}));
   EXPECT_TRUE(mentions(data_error([&] { show(folder); }), {folder.string(), "no finished run", "run the experiment"}));
   write_bytes(folder / "text.h5", "hello");
-  EXPECT_TRUE(mentions(data_error([&] { show(folder / "text.h5"); }), {"text.h5", "not a complete HDF5 file"}));
-  EXPECT_TRUE(mentions(data_error([&] { show(folder); }), {"left out text.h5", "not a complete HDF5 file"}));
+  EXPECT_TRUE(mentions(data_error([&] { show(folder / "text.h5"); }), {"text.h5", "not an HDF5 file"}));
+  EXPECT_TRUE(mentions(data_error([&] { show(folder); }), {"left out text.h5", "not an HDF5 file"}));
   Writer(folder / "other.h5").finish();
   EXPECT_TRUE(mentions(data_error([&] { show(folder / "other.h5"); }), {"other.h5", "another program"}));
   write_results(folder / "none.h5", toy({}));

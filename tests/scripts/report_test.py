@@ -193,8 +193,11 @@ class Page(unittest.TestCase):
             mean, spread = (float(re.sub(r"[\u2007\u2008]", "", part)) for part in row[column].split("±"))
             self.assertLessEqual(abs(spread - numpy.std(finals, ddof=1)), .06 * numpy.std(finals, ddof=1))
             self.assertLessEqual(abs(mean - numpy.mean(finals)), .06 * spread)
-        least = min(range(len(made.rows)), key=lambda i: float(made.rows[i][column].split("±")[0]))
-        self.assertEqual([row[column] for row in made.best], [i == least for i in range(len(made.rows))])
+        lowest = {}  # of each dimension: another one is another problem
+        for row in made.rows:
+            loss = float(row[column].split("±")[0])
+            lowest[row[0]] = min(loss, lowest.get(row[0], loss))
+        self.assertEqual([row[column] for row in made.best], [float(row[column].split("±")[0]) == lowest[row[0]] for row in made.rows])
 
     def test_numbers(self):
         for sample, expected in (([1.7341, 1.7461, 1.7221], ("1.734", "0.012")), ([5], ("5", "")), ([0, 0], ("0", "")),
