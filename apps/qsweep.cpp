@@ -375,6 +375,10 @@ int main(int argc, char** argv) {
     fmt::print("{}", help_text);
     return argc > 1 ? 0 : 2;
   }
+  if (command == "--version") {
+    fmt::print("qsweep {} ({})\n", build().version, build().commit);
+    return 0;
+  }
   try {
     return report_errors([&] { return run_alone(command, arguments); }, true);
   } catch (const std::exception& e) {

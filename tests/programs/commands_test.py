@@ -104,6 +104,10 @@ class Commands(ProgramTest):
         for arguments in (["info"], ["keys", "run"], ["plan", SMOKE]):
             self.assertEqual(self.qsweep(*arguments, ranks=3).out, self.qsweep(*arguments).out)
 
+    def test_version(self):
+        outcome = self.qsweep("--version")
+        self.assertRegex(outcome.out, r"^qsweep \d+\.\d+\.\d+ \(.+\)$")
+
     def test_collect(self):
         self.refused(3, ["nowhere", "no such folder"], "collect", "nowhere")
         self.refused(2, ["usage: qsweep collect"], "collect")
