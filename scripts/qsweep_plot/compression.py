@@ -408,5 +408,5 @@ def distributed(results):
             style.panel(ax, "", f"K = {size}" if ax is axes[0] else "", "SGD steps", label if j == 0 else None)
     table(figure.add_subplot(grid[2, :]), ["codebook", "method", "gradients", "log10 training loss", "test error [%]", "sent by a worker [GB]"], rows, "In the end, mean ± half the range over seeds")
     handles = [style.Line2D([], [], color=c, lw=2.5, label=f"G({style.quantizer(k)})") for k, c in colour.items()]
-    handles += [style.Line2D([], [], color="#333333", ls=LOOK[m][1], label=m) for m in ("iDC", "LC")]
+    handles += [style.Line2D([], [], color="#333333", ls=LOOK[m][1], label=m) for m in ("iDC", "LC") if some(runs, m)]
     return frame.finish(figure, results, "L steps on several workers with quantized gradients", sentences, handles, band=BANDS)
