@@ -212,18 +212,21 @@ int command_plan(const Arguments& arguments) {
 
 /// The ids that the newest run's own experiment text asks for, in grid order; none if it cannot be told any more.
 std::optional<Arguments> expected_ids(const std::filesystem::path& folder) {
-  std::optional<Arguments> ids;
-  std::filesystem::file_time_type newest;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) try {
-      if (entry.path().extension() != ".h5" || (ids && entry.last_write_time() < newest)) continue;
-      const Results results = read_run_attributes(entry.path());
-      const Grid grid(parse_experiment(results.settings, entry.path().string()), content_hashes());
-      ids.emplace();
-      for (const RunPlan& run : grid.runs()) ids->push_back(run.id);
-      newest = entry.last_write_time();
+  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::error_code vanished;  // between listing and looking at it: then it is the oldest
+    if (entry.path().extension() == ".h5") files.emplace_back(entry.last_write_time(vanished), entry.path());
+  }
+  std::ranges::sort(files, std::greater());
+  for (const auto& [time, file] : files) try {
+      const Results results = read_run_attributes(file);
+      const Grid grid(parse_experiment(results.settings, file.string()), content_hashes());
+      Arguments ids;
+      for (const RunPlan& run : grid.runs()) ids.push_back(run.id);
+      return ids;
     } catch (const std::runtime_error&) {  // not a results file, or of another version: collect names it
     }
-  return ids;
+  return std::nullopt;
 }
 
 std::string collect_text(const std::filesystem::path& folder, const std::filesystem::path& output, const CollectOptions& options) {

@@ -1,6 +1,6 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
 // qsweep_bench codebooks               projections onto codebooks: seconds for 16 million weights, on one core
-// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|alexnet|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
+// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
 // mpirun -n P qsweep_bench exchange …     the three topologies beside MPI_Allreduce of floats: qsweep_bench/exchange.cpp
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>

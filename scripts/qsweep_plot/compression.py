@@ -122,7 +122,6 @@ def network_rows(runs):
     return rows
 
 
-BANDS = "bands: smallest to largest seed"
 HEADINGS = ["method", "codebook", "log10 training loss", "training error [%]", "test error [%]", "compression ratio"]
 
 
@@ -194,7 +193,7 @@ def superresolution(results):
         ax = figure.add_subplot(grid[1, j])
         style.empty(ax, "no LC run") if run is None else density_panel(ax, run, 0, f"K = {size}: weights of LC")
     table(figure.add_subplot(grid[2, :]), ["method", "codebook", "training loss", "test loss", "compression ratio"], rows, "Final losses, mean ± half the range over seeds")
-    return frame.finish(figure, results, "linear regression with quantized weights", (), handles_of(runs), band=BANDS)
+    return frame.finish(figure, results, "linear regression with quantized weights", (), handles_of(runs), band=frame.BANDS)
 
 
 @needs_steps
@@ -258,7 +257,7 @@ def networks(results):
         style.panel(ax, "", "first layer's codebook", "μ step", "entry [weight]")
     table(figure.add_subplot(grid[3, :]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
     handles = handles_of(runs) + [style.Line2D([], [], color="black", ls=":", lw=1, label="reference")]
-    return frame.finish(figure, results, "quantized networks: direct, iterated, learning-compression", error_sentences(runs, sizes), handles, band=BANDS)
+    return frame.finish(figure, results, "quantized networks: direct, iterated, learning-compression", error_sentences(runs, sizes), handles, band=frame.BANDS)
 
 
 def error_sentences(runs, sizes):
@@ -409,4 +408,4 @@ def distributed(results):
     table(figure.add_subplot(grid[2, :]), ["codebook", "method", "gradients", "log10 training loss", "test error [%]", "sent by a worker [GB]"], rows, "In the end, mean ± half the range over seeds")
     handles = [style.Line2D([], [], color=c, lw=2.5, label=f"G({style.quantizer(k)})") for k, c in colour.items()]
     handles += [style.Line2D([], [], color="#333333", ls=LOOK[m][1], label=m) for m in ("iDC", "LC") if some(runs, m)]
-    return frame.finish(figure, results, "L steps on several workers with quantized gradients", sentences, handles, band=BANDS)
+    return frame.finish(figure, results, "L steps on several workers with quantized gradients", sentences, handles, band=frame.BANDS)

@@ -7,6 +7,10 @@ from .reading import number
 from .series import values
 
 
+BANDS = "bands: smallest to largest seed"
+BANDS_AND_POINTS = BANDS + "; small points: seeds"
+
+
 def canvas(rows, columns, width=None, height=3.4, **grid):
     figure, axes = style.pyplot.subplots(rows, columns, figsize=(width or 4.4 * columns, height * rows), squeeze=False,
                                          layout="constrained", **grid)
@@ -20,7 +24,7 @@ def footer(results, band):
     parts = [f"commit {', '.join(commits)}" if commits else "commit unknown",
              f"{len(results.runs)} run{'s' * (len(results.runs) != 1)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"]
     if band and len(seeds) > 1:
-        parts.append(band if isinstance(band, str) else "bands: smallest to largest seed; small points: seeds")
+        parts.append(band)
     unfinished = sum(run.unfinished for run in results.runs)
     if unfinished:
         parts.append(f"{unfinished} not finished")
@@ -46,7 +50,7 @@ def diverged_names(results, lost, most=10):
     return "; ".join(names[:most]) + (f"; and {len(names) - most} more settings" if len(names) > most else "")
 
 
-def finish(figure, results, title, sentences=(), handles=(), note="", band=True):
+def finish(figure, results, title, sentences=(), handles=(), note="", band=BANDS_AND_POINTS):
     """Title, what the data say, legend above the panels; footer below: the figure grows by what they need, so nothing overlaps."""
     figure.title, figure.sentences = title, [s for s in sentences if s]  # for pages that say both beside the figure (page.py)
     width, height = figure.get_size_inches()

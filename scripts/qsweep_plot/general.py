@@ -105,7 +105,7 @@ def general(results):
     if "average_regret" in [c for c, _ in quantities]:
         handles.append(style.Line2D([], [], color=".3", ls=(0, (2, 1.6)), lw=.9, label="bound on the average regret"))
     title = style.run_name(results.runs[0]) if len(results.runs) == 1 else "by " + (", ".join(axes) or "run.seed")
-    return frame.finish(figure, results, title, (), handles, band="bands: smallest to largest seed")
+    return frame.finish(figure, results, title, (), handles, band=frame.BANDS)
 
 
 def layout(panels, quantities):

@@ -82,6 +82,8 @@ std::size_t crop(std::string_view value) {
   return find("data.crop", value, std::array<std::pair<std::string_view, std::size_t>, 2>{{{"none", 0}, {"24", 24}}});
 }
 
+bool black_is_uniform(const PreprocessOptions& options) { return options.augment == Augment::none && options.normalize != Normalize::image; }
+
 Augmentation draw_augmentation(std::uint64_t seed, std::uint64_t position) {
   std::array<std::uint32_t, 5> words;
   Stream(seed, Draw::Augmentation).words(8 * position, words);
@@ -150,7 +152,7 @@ void Preprocessor::take_moments(const ImageSetView& train) {
 }
 
 void Preprocessor::find_background(const ImageSetView& train) {
-  if (options_.augment != Augment::none || options_.normalize == Normalize::image) return;
+  if (!black_is_uniform(options_)) return;
   const auto black = static_cast<std::size_t>(std::ranges::count(train.pixels, std::uint8_t{0}));
   if (2 * black < train.pixels.size()) return;
   const std::vector<std::uint8_t> image(from_.size());

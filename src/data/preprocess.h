@@ -39,6 +39,9 @@ struct PreprocessOptions {
   std::vector<double> mean = {}, std = {};  ///< μ, σ [C] for standard; empty: the training set's
 };
 
+/// Whether a black pixel becomes the same in every image.
+bool black_is_uniform(const PreprocessOptions& options);
+
 /// What augmentation does to the sample at one position.
 struct Augmentation {
   std::ptrdiff_t row = 0, column = 0;  ///< of the crop, in the image or (pad4_crop_flip) in the padded image

@@ -4,6 +4,15 @@
 #include <cassert>
 
 namespace qsweep {
+namespace {
+
+/// What all layers but the first are told: their inputs are not the data.
+Pass without_background(Pass pass) {
+  pass.background = {};
+  return pass;
+}
+
+}  // namespace
 
 void Chain::initialize(const Stream& draws, std::span<float> w) const {
   for (const auto& layer : layers_) layer->initialize(draws, w);
@@ -37,8 +46,7 @@ void Chain::reserve(std::size_t batch) {
 
 std::span<const float> Chain::forward(const Pass& pass, std::span<const float> x) {
   reserve(pass.batch);
-  Pass inner = pass;
-  inner.background = {};
+  const Pass inner = without_background(pass);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const AddTime timed(profile_ == nullptr ? nullptr : &profile_->row(rows_[i]).forward);
     layers_[i]->forward(i == 0 ? pass : inner, x, outputs_[i]);
@@ -48,8 +56,7 @@ std::span<const float> Chain::forward(const Pass& pass, std::span<const float> x
 }
 
 void Chain::backward(const Pass& pass, std::span<const float> x, std::span<float> dx, std::span<float> gradient) {
-  Pass inner = pass;
-  inner.background = {};
+  const Pass inner = without_background(pass);
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const std::span<const float> from = i == 0 ? x : std::span<const float>(outputs_[i - 1]);
     const std::span<float> to = i == 0 ? dx : std::span<float>(next_delta_);  // nobody asks for the gradient of the data: dx is empty

@@ -49,6 +49,8 @@ class Layer {
 /// over it, from mini-batches on that are worth it.
 class Dense final : public Layer {
  public:
+  static constexpr std::size_t least_sparse_batch = 64;  ///< below, transposing W costs what is gained
+
   Dense(Layout& layout, const std::string& name, std::size_t inputs, std::size_t outputs, const Initial& initial = {});
   std::size_t inputs() const override { return inputs_; }
   std::size_t outputs() const override { return outputs_; }
@@ -58,7 +60,7 @@ class Dense final : public Layer {
                 std::span<float> gradient) override;
 
  private:
-  static bool sparse(const Pass& pass) { return !pass.background.empty() && pass.batch >= 64; }  // below, transposing W costs what is gained
+  static bool sparse(const Pass& pass) { return !pass.background.empty() && pass.batch >= least_sparse_batch; }
 
   std::size_t inputs_, outputs_, weight_, bias_;  ///< offsets of W and b
   Initial initial_;

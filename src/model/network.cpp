@@ -6,6 +6,13 @@
 #include "model/penalty.h"
 
 namespace qsweep {
+namespace {
+
+Pass training_pass(std::span<const float> w, const Batch& batch, std::span<float> state) {
+  return {w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration), batch.background};
+}
+
+}  // namespace
 
 Network::Network(std::size_t inputs) : loss_(softmax_cross_entropy), chain_(inputs) {}
 
@@ -22,7 +29,7 @@ bool Network::penalized(const Tensor& tensor) const {
 void Network::initialize(std::uint64_t seed, std::span<float> w) const { chain_.initialize(Stream(seed, Draw::InitialWeights), w); }
 
 double Network::gradient(std::span<const float> w, const Batch& batch, std::span<float> gradient, std::span<float> state) {
-  const Pass pass{w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration), batch.background};
+  const Pass pass = training_pass(w, batch, state);
   const std::span<const float> z = chain_.forward(pass, batch.x);
   double loss = loss_(outputs(), z, batch.labels, chain_.derivative()).loss / static_cast<double>(batch.size);
   chain_.backward(pass, batch.x, {}, gradient);
@@ -32,7 +39,7 @@ double Network::gradient(std::span<const float> w, const Batch& batch, std::span
 }
 
 void Network::count_statistics(std::span<const float> w, const Batch& batch, std::span<float> state) {
-  chain_.forward({w, batch.size, true, state, Stream(batch.seed, Draw::Dropout, batch.worker, batch.iteration), batch.background}, batch.x);
+  chain_.forward(training_pass(w, batch, state), batch.x);
 }
 
 double Network::loss(std::span<const float> w, const Batch& batch, std::span<const float> state) {

@@ -18,6 +18,17 @@ void for_each_panel(std::size_t outputs, Visit visit) {
   }
 }
 
+/// rows [count, width] = value(row, place) in the first `filled` places of each row, zero in the others.
+template <class Value>
+void fill_rows(std::vector<float>& rows, std::size_t count, std::size_t width, std::size_t filled, Value value) {
+  rows.resize(count * width);
+  for (std::size_t r = 0; r < count; ++r) {
+    float* row = &rows[r * width];
+    for (std::size_t p = 0; p < filled; ++p) row[p] = value(r, p);
+    std::fill(row + filled, row + width, 0.0F);
+  }
+}
+
 }  // namespace
 
 void SparseProduct::find_rows(std::size_t batch, const float* x) {
@@ -66,11 +77,7 @@ void SparseProduct::add_product_transposed(std::size_t batch, const float* x, st
   for_each_panel(outputs_, [&](std::size_t first, std::size_t count, std::size_t width) {
     table_.resize(inputs_ * width);
     sparse_kernels().transpose(count, inputs_, w + first * inputs_, inputs_, table_.data(), width);
-    out_.resize(batch * width);
-    for (std::size_t b = 0; b < batch; ++b) {
-      for (std::size_t o = 0; o < count; ++o) out_[b * width + o] = y[b * outputs_ + first + o] + of_background[first + o];
-      std::fill_n(&out_[b * width + count], width - count, 0.0F);
-    }
+    fill_rows(out_, batch, width, count, [&](std::size_t b, std::size_t o) { return y[b * outputs_ + first + o] + of_background[first + o]; });
     add_product(rows_, width);
     for (std::size_t b = 0; b < batch; ++b) std::copy_n(&out_[b * width], count, y + b * outputs_ + first);
   });
@@ -80,16 +87,8 @@ void SparseProduct::transposed_multiply(const float* dy, std::span<const float> 
   const std::size_t batch = rows_.first.size() - 1;
   find_columns();
   for_each_panel(outputs_, [&](std::size_t first, std::size_t count, std::size_t width) {
-    table_.resize(batch * width);
-    for (std::size_t b = 0; b < batch; ++b) {
-      std::copy_n(dy + b * outputs_ + first, count, &table_[b * width]);
-      std::fill_n(&table_[b * width + count], width - count, 0.0F);
-    }
-    out_.resize(inputs_ * width);
-    for (std::size_t i = 0; i < inputs_; ++i) {
-      for (std::size_t o = 0; o < count; ++o) out_[i * width + o] = sums[first + o] * background_[i];
-      std::fill_n(&out_[i * width + count], width - count, 0.0F);
-    }
+    fill_rows(table_, batch, width, count, [&](std::size_t b, std::size_t o) { return dy[b * outputs_ + first + o]; });
+    fill_rows(out_, inputs_, width, count, [&](std::size_t i, std::size_t o) { return sums[first + o] * background_[i]; });
     add_product(columns_, width);
     sparse_kernels().transpose(inputs_, count, out_.data(), width, dw + first * inputs_, inputs_);
   });

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "results/show_theory.h"
@@ -83,9 +83,8 @@ std::optional<Column> quantity_column(const Quantity& quantity, const std::vecto
     samples.push_back(row.diverged ? Sample{} : sample_of(collect_values(row.runs, quantity.dataset)));
     const Sample& sample = samples.back();
     if (sample.count == 0) continue;
-    Means& seen_so_far = problems.try_emplace(problem_of(row), Means{sample.mean, sample.mean}).first->second;
-    auto& [best, first_mean, differ] = seen_so_far;
-    differ |= sample.mean != first_mean;
+    auto& [best, first, differ] = problems.try_emplace(problem_of(row), Means{sample.mean, sample.mean}).first->second;
+    differ |= sample.mean != first;
     const bool better = quantity.highest_is_best ? sample.mean > best : sample.mean < best;
     if (better || (std::isnan(best) && !std::isnan(sample.mean))) best = sample.mean;
   }
@@ -93,9 +92,8 @@ std::optional<Column> quantity_column(const Quantity& quantity, const std::vecto
   Column column{in_unit(seen, quantity.heading, quantity.dataset), sample_cells(samples), false, quantity.rank};
   if (std::ranges::any_of(problems, [](const auto& problem) { return problem.second.differ; }))
     for (std::size_t row = 0; row < rows.size(); ++row) {
-      const auto problem = problems.find(problem_of(rows[row]));
-      const bool marked = samples[row].count > 0 && problem->second.differ && samples[row].mean == problem->second.best;
-      column.cells[row] += marked ? " *" : "  ";
+      const auto marked = [&](const Means& problem) { return problem.differ && samples[row].mean == problem.best; };
+      column.cells[row] += samples[row].count > 0 && marked(problems.at(problem_of(rows[row]))) ? " *" : "  ";
     }
   return column;
 }

@@ -16,8 +16,7 @@ double evaluations(const std::optional<std::uint64_t>& every, double iterations,
 
 /// Share of the first dense layer's products that is left where it passes over a background (model/sparse_product.h), as measured.
 double share_of_first_layer(const Settings& s) {
-  const bool uniform = augment(s.data.augment) == Augment::none && normalize(s.data.normalize) != Normalize::image;
-  if (!uniform || s.workers.batch < 64) return 1;
+  if (!black_is_uniform(preprocess_options(s)) || s.workers.batch < Dense::least_sparse_batch) return 1;
   return s.data.set == "mnist" ? 0.4 : s.data.set == "fashion_mnist" ? 0.8 : 1;
 }
 
@@ -37,7 +36,8 @@ void add_convolutions(const Settings& s, double iterations, const Speed& speed, 
 
 Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Speed& speed) {
   Cost cost;
-  const std::size_t d = make_model(s)->layout().dimension();
+  const std::unique_ptr<Model> model = make_model(s);
+  const std::size_t d = model->layout().dimension();
   const std::size_t inputs = s.data.synthetic_linear() ? s.model.dimension : input_geometry(s).size();
   const auto batch = static_cast<double>(s.workers.batch), workers = static_cast<double>(s.workers.count);
   cost.parameters = d;
@@ -47,7 +47,7 @@ Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Spe
   const bool convolves = network != nullptr && network->convolves;
   cost.flops_per_iteration = 4 * static_cast<double>(d) * batch * workers;
   if (network != nullptr && !convolves) {
-    const auto first = static_cast<double>(make_model(s)->layout().tensors().front().size);
+    const auto first = static_cast<double>(model->layout().tensors().front().size);
     cost.flops_per_iteration -= 4 * first * (1 - share_of_first_layer(s)) * batch * workers;
   }
   double draws = s.data.synthetic_linear() ? static_cast<double>(d) * batch * workers : 0;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <numeric>
+#include <ranges>
 
 #include "config/text.h"
 #include "train/cost.h"
@@ -16,7 +18,6 @@
 namespace qsweep {
 namespace {
 
-/// Columns of text of one width each.
 struct Table {
   std::vector<std::string> headings;
   std::vector<std::vector<std::string>> rows;
@@ -26,13 +27,14 @@ struct Table {
     for (const auto& row : rows) width = std::max(width, row[c].size());
     return width;
   }
+  /// Whether more than one row has one value.
+  bool constant(std::size_t c) const {
+    return rows.size() > 1 && std::ranges::all_of(rows, [&](const auto& row) { return row[c] == rows.front()[c]; });
+  }
   /// Whether the value of another column decides this one's.
   bool follows(std::size_t c, std::size_t other) const {
     std::map<std::string, std::string> decided;
     return std::ranges::all_of(rows, [&](const auto& row) { return decided.try_emplace(row[other], row[c]).first->second == row[c]; });
-  }
-  bool constant(std::size_t c) const {
-    return std::ranges::all_of(rows, [&](const auto& row) { return row[c] == rows.front()[c]; });
   }
 };
 
@@ -41,43 +43,44 @@ struct Table {
 /// The first column and the last remain.
 std::string render(const Table& table, int columns) {
   const std::size_t count = table.headings.size();
+  std::vector<std::size_t> widths(count), axes;
+  for (std::size_t c = 0; c < count; ++c) widths[c] = table.width(c);
+  for (std::size_t c = 1; c + 3 < count; ++c) axes.push_back(c);
   std::vector<bool> shown(count, true);
-  std::size_t total = 0;
-  for (std::size_t c = 0; c < count; ++c) total += table.width(c) + 2;
+  std::size_t total = std::accumulate(widths.begin(), widths.end(), 2 * count);
   const auto too_wide = [&] { return total > static_cast<std::size_t>(columns) + 2; };
   const auto hide = [&](std::size_t c) {
+    if (shown[c]) total -= widths[c] + 2;
     shown[c] = false;
-    total -= table.width(c) + 2;
   };
-  std::string same;
-  for (std::size_t c = 1; c + 1 < count && too_wide(); ++c)
-    if (table.constant(c) && table.rows.size() > 1) {
-      hide(c);
-      same += fmt::format("{}{} {}", same.empty() ? "" : ", ", table.headings[c], table.rows.front()[c]);
-    }
-  for (const std::size_t c : {count - 2, count - 3})
-    if (shown[c] && too_wide()) hide(c);
-  std::vector<std::size_t> axes;
-  for (std::size_t c = 1; c + 3 < count; ++c) axes.push_back(c);
-  std::ranges::stable_sort(axes, std::greater(), [&](std::size_t c) { return table.width(c); });
-  for (const std::size_t c : axes)
-    if (shown[c] && too_wide() && std::ranges::any_of(axes, [&](std::size_t other) { return other != c && shown[other] && table.follows(c, other); })) hide(c);
-  for (std::size_t c = count - 3; c-- > 1;)
-    if (shown[c] && too_wide()) hide(c);
-  std::vector<std::string> left_out;
+  std::vector<std::string> same, left_out;
   for (std::size_t c = 1; c + 1 < count; ++c)
-    if (!shown[c] && !(table.constant(c) && table.rows.size() > 1)) left_out.push_back(table.headings[c]);
+    if (too_wide() && table.constant(c)) {
+      hide(c);
+      same.push_back(table.headings[c] + " " + table.rows.front()[c]);
+    }
+  const std::vector<bool> varies = shown;
+  for (const std::size_t c : {count - 2, count - 3})
+    if (too_wide()) hide(c);
+  std::vector<std::size_t> widest_first = axes;
+  std::ranges::stable_sort(widest_first, std::greater(), [&](std::size_t c) { return widths[c]; });
+  for (const std::size_t c : widest_first)
+    if (too_wide() && shown[c] && std::ranges::any_of(axes, [&](std::size_t other) { return other != c && shown[other] && table.follows(c, other); })) hide(c);
+  for (const std::size_t c : std::views::reverse(axes))
+    if (too_wide()) hide(c);
+  for (std::size_t c = 1; c + 1 < count; ++c)
+    if (varies[c] && !shown[c]) left_out.push_back(table.headings[c]);
   std::string text;
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string row;
     for (std::size_t c = 0; c < cells.size(); ++c)
-      if (shown[c]) row += fmt::format("{:>{}}  ", cells[c], table.width(c));
+      if (shown[c]) row += fmt::format("{:>{}}  ", cells[c], widths[c]);
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
   };
   line(table.headings);
   for (const auto& row : table.rows) line(row);
   const auto paragraph = [&](const std::string& words) { text += wrapped(words, 0, static_cast<std::size_t>(columns)); };
-  if (!same.empty()) paragraph("the same for every run: " + same);
+  if (!same.empty()) paragraph(fmt::format("the same for every run: {}", fmt::join(same, ", ")));
   if (!left_out.empty()) paragraph(fmt::format("(left out for width: {}; a wider terminal or COLUMNS=160 shows more)", fmt::join(left_out, ", ")));
   return text;
 }
