@@ -318,10 +318,10 @@ def penalty(results):
         for (kind, rate), members in group(runs, "compression.penalty", "optimizer.learning_rate"):
             points = sorted((number(m0[0]), last(found, name).mean()) for m0, found in group(members, "compression.mu0") if last(found, name).size)
             ax.plot([p[0] for p in points], [p[1] for p in points], color=colour[kind], ls=line[rate], marker="o")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        style.panel(ax, "", "", "μ₀ [loss/weight²]", results.label(name, "compression"))
-    handles = style.colour_key(colour, lambda k: k.replace("_", " ")) + style.style_key(line, lambda r: f"η = {r}")
+        style.value_axis(ax, [number(m0) for m0 in values(runs, "compression.mu0")], "μ₀ [loss/weight²]")
+        style.logarithmic(ax, "y")
+        style.panel(ax, "", "", None, results.label(name, "compression"))
+    handles = style.colour_key(colour, lambda k: k.replace("_l", " L").replace("_", " ")) + style.style_key(line, lambda r: f"η = {r}")
     return frame.finish(figure, results, "augmented Lagrangian and quadratic penalty", (), handles)
 
 

@@ -65,7 +65,7 @@ class Run:
                 self.arrays[path] = numpy.asarray(item[()], dtype=float)
                 unit = text(item.attrs.get("unit", "1"))
                 long_name = text(item.attrs.get("long_name", name.replace("_", " ")))
-                self.labels[path] = long_name if unit in ("1", "") else f"{long_name} [{unit}]"
+                self.labels[path] = long_name if unit in ("1", "") or unit in long_name.split() else f"{long_name} [{unit}]"  # no "loss [loss]"
                 self.attributes[path] = {key: text(value) for key, value in item.attrs.items() if key not in ("unit", "long_name")}
 
     def key(self, name):
