@@ -165,6 +165,32 @@ inline void filter_back_1d(const V (&u)[8], V (&g)[5]) {
   g[4] = sum1 + 8.0F * sum2 + 2.0F * sum3 + u[7];
 }
 
+/// T X Tᵀ for the [in, in] tile X and the [out, in] matrix T, columns first: transform(x, y) sets y = T x, load(r, c) gives X_rc, and
+/// store(r, c, value) takes the result's entries, row by row.
+template <int B, std::size_t in, std::size_t out, class Transform, class Load, class Store>
+[[gnu::always_inline]] inline void transform_tile(Transform transform, Load load, Store store) {
+  Lanes<B> half[out][in];
+  for (std::size_t c = 0; c < in; ++c) {
+    Lanes<B> x[in], y[out];
+    for (std::size_t r = 0; r < in; ++r) x[r] = load(r, c);
+    transform(x, y);
+    for (std::size_t r = 0; r < out; ++r) half[r][c] = y[r];
+  }
+  for (std::size_t r = 0; r < out; ++r) {
+    Lanes<B> y[out];
+    transform(half[r], y);
+    for (std::size_t c = 0; c < out; ++c) store(r, c, y[c]);
+  }
+}
+
+/// What transform_tile takes of the overloads above.
+constexpr auto input_transform = [](const auto& d, auto& v) { input_1d(d, v); };
+constexpr auto input_back_transform = [](const auto& v, auto& d) { input_back_1d(v, d); };
+constexpr auto output_transform = [](const auto& m, auto& y) { output_1d(m, y); };
+constexpr auto output_back_transform = [](const auto& y, auto& z) { output_back_1d(y, z); };
+constexpr auto filter_transform = [](const auto& g, auto& u) { filter_1d(g, u); };
+constexpr auto filter_back_transform = [](const auto& u, auto& g) { filter_back_1d(u, g); };
+
 /// A plane of one channel block with its padding, so that tiles need no test for the edges.
 struct Padded {
   std::size_t rows, columns;
@@ -181,32 +207,28 @@ void for_rows(const WinogradShape& s, const Padded& p, Copy copy) {
   }
 }
 
+/// Calls visit(i, j, offset) for each tile of an image's block, offset being where its entries begin in each of the matrices.
+template <int B, class Visit>
+[[gnu::always_inline]] inline void for_tiles(const WinogradShape& s, const WinogradMatrices& m, std::size_t image, std::size_t group, Visit visit) {
+  for (std::size_t i = 0; i < s.rows; ++i)
+    for (std::size_t j = 0; j < s.columns; ++j) visit(i, j, (((image * s.rows + i) * s.columns + j) * m.groups + group) * B);
+}
+
 template <int B, std::size_t taps>
 void input_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict x, float* __restrict v, float* __restrict scratch) {
   constexpr std::size_t points = tile + taps - 1;
   const Padded p(s);
-  const std::size_t width = m.groups * B;
   for (std::size_t i = 0; i < p.size() * B; ++i) scratch[i] = 0;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, x += s.height * s.width * B) {
       for_rows<B>(s, p, [&](std::size_t from, std::size_t to, std::size_t count) { __builtin_memcpy(scratch + to, x + from, 4 * count); });
-      for (std::size_t i = 0; i < s.rows; ++i)
-        for (std::size_t j = 0; j < s.columns; ++j) {
-          Lanes<B> half[points][points];
-          const float* from = scratch + (i * tile * p.columns + j * tile) * B;
-          for (std::size_t c = 0; c < points; ++c) {
-            Lanes<B> d[points], t[points];
-            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(from + (r * p.columns + c) * B);
-            input_1d(d, t);
-            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
-          }
-          float* to = v + ((image * s.rows + i) * s.columns + j) * width + g * B;
-          for (std::size_t r = 0; r < points; ++r) {
-            Lanes<B> t[points];
-            input_1d(half[r], t);
-            for (std::size_t c = 0; c < points; ++c) store<B>(to + (r * points + c) * m.stride, t[c]);
-          }
-        }
+      for_tiles<B>(s, m, image, g, [&](std::size_t i, std::size_t j, std::size_t offset) {
+        const float* from = scratch + (i * tile * p.columns + j * tile) * B;
+        float* to = v + offset;
+        transform_tile<B, points, points>(
+            input_transform, [&](std::size_t r, std::size_t c) { return load<B>(from + (r * p.columns + c) * B); },
+            [&](std::size_t r, std::size_t c, const Lanes<B>& value) { store<B>(to + (r * points + c) * m.stride, value); });
+      });
     }
 }
 
@@ -214,30 +236,19 @@ template <int B, std::size_t taps>
 void input_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dv, float* __restrict dx, float* __restrict scratch) {
   constexpr std::size_t points = tile + taps - 1;
   const Padded p(s);
-  const std::size_t width = m.groups * B;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, dx += s.height * s.width * B) {
       for (std::size_t i = 0; i < p.size() * B; ++i) scratch[i] = 0;
-      for (std::size_t i = 0; i < s.rows; ++i)
-        for (std::size_t j = 0; j < s.columns; ++j) {
-          Lanes<B> half[points][points];
-          const float* from = dv + ((image * s.rows + i) * s.columns + j) * width + g * B;
-          for (std::size_t c = 0; c < points; ++c) {
-            Lanes<B> d[points], t[points];
-            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(from + (r * points + c) * m.stride);
-            input_back_1d(d, t);
-            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
-          }
-          float* to = scratch + (i * tile * p.columns + j * tile) * B;
-          for (std::size_t r = 0; r < points; ++r) {
-            Lanes<B> t[points];
-            input_back_1d(half[r], t);
-            for (std::size_t c = 0; c < points; ++c) {
+      for_tiles<B>(s, m, image, g, [&](std::size_t i, std::size_t j, std::size_t offset) {
+        const float* from = dv + offset;
+        float* to = scratch + (i * tile * p.columns + j * tile) * B;
+        transform_tile<B, points, points>(
+            input_back_transform, [&](std::size_t r, std::size_t c) { return load<B>(from + (r * points + c) * m.stride); },
+            [&](std::size_t r, std::size_t c, const Lanes<B>& value) {
               float* at = to + (r * p.columns + c) * B;
-              store<B>(at, load<B>(at) + t[c]);
-            }
-          }
-        }
+              store<B>(at, load<B>(at) + value);
+            });
+      });
       if (s.height + s.before > p.rows || s.width + s.before > p.columns)  // pixels that no window reaches
         for (std::size_t i = 0; i < s.height * s.width * B; ++i) dx[i] = 0;
       for_rows<B>(s, p, [&](std::size_t to, std::size_t from, std::size_t count) { __builtin_memcpy(dx + to, scratch + from, 4 * count); });
@@ -247,88 +258,54 @@ void input_back_of(const WinogradShape& s, const WinogradMatrices& m, const floa
 template <int B, std::size_t taps>
 void output_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict from, const float* __restrict bias, float* __restrict y) {
   constexpr std::size_t points = tile + taps - 1;
-  const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
+  const std::size_t plane = s.output_height * s.output_width * B;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, y += plane) {
       const Lanes<B> shift = load<B>(bias + g * B);
-      for (std::size_t i = 0; i < s.rows; ++i)
-        for (std::size_t j = 0; j < s.columns; ++j) {
-          Lanes<B> half[tile][points];
-          const float* in = from + ((image * s.rows + i) * s.columns + j) * width + g * B;
-          for (std::size_t c = 0; c < points; ++c) {
-            Lanes<B> d[points], t[tile];
-            for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(in + (r * points + c) * m.stride);
-            output_1d(d, t);
-            for (std::size_t r = 0; r < tile; ++r) half[r][c] = t[r];
-          }
-          for (std::size_t r = 0; r < tile && i * tile + r < s.output_height; ++r) {
-            Lanes<B> t[tile];
-            output_1d(half[r], t);
-            float* to = y + ((i * tile + r) * s.output_width + j * tile) * B;
-            for (std::size_t c = 0; c < tile && j * tile + c < s.output_width; ++c) store<B>(to + c * B, t[c] + shift);
-          }
-        }
+      for_tiles<B>(s, m, image, g, [&](std::size_t i, std::size_t j, std::size_t offset) {
+        const float* in = from + offset;
+        float* to = y + (i * tile * s.output_width + j * tile) * B;
+        const std::size_t rows = s.output_height - i * tile, columns = s.output_width - j * tile;
+        transform_tile<B, points, tile>(
+            output_transform, [&](std::size_t r, std::size_t c) { return load<B>(in + (r * points + c) * m.stride); },
+            [&](std::size_t r, std::size_t c, const Lanes<B>& value) {
+              if (r < rows && c < columns) store<B>(to + (r * s.output_width + c) * B, value + shift);
+            });
+      });
     }
 }
 
 template <int B, std::size_t taps>
 void output_back_of(const WinogradShape& s, const WinogradMatrices& m, const float* __restrict dy, float* __restrict z) {
   constexpr std::size_t points = tile + taps - 1;
-  const std::size_t width = m.groups * B, plane = s.output_height * s.output_width * B;
+  const std::size_t plane = s.output_height * s.output_width * B;
   for (std::size_t image = 0; image < s.images; ++image)
     for (std::size_t g = 0; g < m.groups; ++g, dy += plane)
-      for (std::size_t i = 0; i < s.rows; ++i)
-        for (std::size_t j = 0; j < s.columns; ++j) {
-          Lanes<B> half[points][tile];
-          const float* from = dy + (i * tile * s.output_width + j * tile) * B;
-          for (std::size_t c = 0; c < tile; ++c) {
-            Lanes<B> d[tile], t[points];
-            const bool inside = j * tile + c < s.output_width;
-            for (std::size_t r = 0; r < tile; ++r) d[r] = inside && i * tile + r < s.output_height ? load<B>(from + (r * s.output_width + c) * B) : Lanes<B>{};
-            output_back_1d(d, t);
-            for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
-          }
-          float* to = z + ((image * s.rows + i) * s.columns + j) * width + g * B;
-          for (std::size_t r = 0; r < points; ++r) {
-            Lanes<B> t[points];
-            output_back_1d(half[r], t);
-            for (std::size_t c = 0; c < points; ++c) store<B>(to + (r * points + c) * m.stride, t[c]);
-          }
-        }
+      for_tiles<B>(s, m, image, g, [&](std::size_t i, std::size_t j, std::size_t offset) {
+        const float* from = dy + (i * tile * s.output_width + j * tile) * B;
+        float* to = z + offset;
+        const std::size_t rows = s.output_height - i * tile, columns = s.output_width - j * tile;
+        transform_tile<B, tile, points>(
+            output_back_transform,
+            [&](std::size_t r, std::size_t c) { return r < rows && c < columns ? load<B>(from + (r * s.output_width + c) * B) : Lanes<B>{}; },
+            [&](std::size_t r, std::size_t c, const Lanes<B>& value) { store<B>(to + (r * points + c) * m.stride, value); });
+      });
 }
 
 template <int B, std::size_t taps>
 void filter_of(std::size_t stride, const float* __restrict w, float* __restrict u) {
   constexpr std::size_t points = tile + taps - 1;
-  Lanes<B> half[points][taps];
-  for (std::size_t c = 0; c < taps; ++c) {
-    Lanes<B> d[taps], t[points];
-    for (std::size_t r = 0; r < taps; ++r) d[r] = load<B>(w + (r * taps + c) * B);
-    filter_1d(d, t);
-    for (std::size_t r = 0; r < points; ++r) half[r][c] = t[r];
-  }
-  for (std::size_t r = 0; r < points; ++r) {
-    Lanes<B> t[points];
-    filter_1d(half[r], t);
-    for (std::size_t c = 0; c < points; ++c) store<B>(u + (r * points + c) * stride, t[c]);
-  }
+  transform_tile<B, taps, points>(
+      filter_transform, [&](std::size_t r, std::size_t c) { return load<B>(w + (r * taps + c) * B); },
+      [&](std::size_t r, std::size_t c, const Lanes<B>& value) { store<B>(u + (r * points + c) * stride, value); });
 }
 
 template <int B, std::size_t taps>
 void filter_back_of(std::size_t stride, const float* __restrict du, float* __restrict dw) {
   constexpr std::size_t points = tile + taps - 1;
-  Lanes<B> half[taps][points];
-  for (std::size_t c = 0; c < points; ++c) {
-    Lanes<B> d[points], t[taps];
-    for (std::size_t r = 0; r < points; ++r) d[r] = load<B>(du + (r * points + c) * stride);
-    filter_back_1d(d, t);
-    for (std::size_t r = 0; r < taps; ++r) half[r][c] = t[r];
-  }
-  for (std::size_t r = 0; r < taps; ++r) {
-    Lanes<B> t[taps];
-    filter_back_1d(half[r], t);
-    for (std::size_t c = 0; c < taps; ++c) store<B>(dw + (r * taps + c) * B, t[c]);
-  }
+  transform_tile<B, points, taps>(
+      filter_back_transform, [&](std::size_t r, std::size_t c) { return load<B>(du + (r * points + c) * stride); },
+      [&](std::size_t r, std::size_t c, const Lanes<B>& value) { store<B>(dw + (r * taps + c) * B, value); });
 }
 
 /// R rows by N blocks of the product, kept in registers over all of k.
