@@ -249,11 +249,13 @@ def networks(results):
         ax = figure.add_subplot(grid[2, 1])
         entries, passes = run.arrays["compression/codebook"], run.arrays["compression/passes"]
         ax.plot(run.arrays["compression/mu_step"], entries[:, 0, :], color="#0072B2", lw=1.2)
-        twin = ax.twinx()
-        twin.plot(run.arrays["compression/mu_step"][1:], passes[1:].mean(1), color="#D55E00", lw=.9, ls="--")
-        twin.set_ylabel("k-means passes (dashed)", color="#D55E00")
-        twin.spines["right"].set_visible(True)
-        twin.grid(False)
+        if passes[:, 0].any():  # k-means: a cold start with hundreds of passes, then warm ones
+            twin = ax.twinx()
+            twin.plot(run.arrays["compression/mu_step"], passes[:, 0], color="#D55E00", lw=.9, ls="--")
+            style.logarithmic(twin, "y")
+            twin.set_ylabel("k-means passes (dashed)", color="#D55E00")
+            twin.spines["right"].set_visible(True)
+            twin.grid(False)
         style.panel(ax, "", "first layer's codebook", "μ step", "entry [weight]")
     table(figure.add_subplot(grid[3, :]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
     handles = handles_of(runs) + [style.Line2D([], [], color="black", ls=":", lw=1, label="reference")]
