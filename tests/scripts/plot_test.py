@@ -215,7 +215,7 @@ class LearningCompression(Folder):
 
     def test_penalty(self):
         settings = [{"compression.penalty": p, "compression.mu0": m, "optimizer.learning_rate": r} for p in ("augmented_lagrangian", "quadratic") for m in (1e-5, 1e-4) for r in (.02, .1)]
-        self.assertIn("augmented lagrangian", self.figure("lenet300_penalty", settings))
+        self.assertIn("augmented Lagrangian quadratic", self.figure("lenet300_penalty", settings))
 
     def test_tradeoff(self):
         settings = [{"model.dimension": h, "compression.size": k} for h in (2, 8, 40) for k in (2, 16, 256)]
