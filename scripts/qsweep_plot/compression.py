@@ -37,10 +37,14 @@ def needs_steps(figure_of):
     def drawn(results):
         if any(not run.diverged for run in compressed(results)):
             return figure_of(results)
-        figure, axes = frame.canvas(1, 1, width=7)
-        style.empty(axes[0][0], "no μ steps in this file")
-        return frame.finish(figure, results, "quantized networks")
+        return nothing_compressed(results)
     return drawn
+
+
+def nothing_compressed(results):
+    figure, axes = frame.canvas(1, 1, width=7)
+    style.empty(axes[0][0], "no μ steps in this file")
+    return frame.finish(figure, results, "quantized networks")
 
 
 def codebook(run):
@@ -54,7 +58,7 @@ def codebook(run):
     if kind in ("fixed", "scaled"):
         return ("a·" if kind == "scaled" else "") + "{" + run.key("compression.values").replace(" ", ", ").replace("-", "−") + "}"
     if kind == "-":
-        return "{−H, H}"
+        return "{−1, 1}" if number(run.key("compression.bound")) == 1 else "{−H, H}"
     return f"K = {run.key('compression.size')}" + (", exact" if kind == "kmeans_exact" else "")
 
 
@@ -93,7 +97,8 @@ def table(ax, headings, rows, title):
     """Rows of text on alternating ground."""
     ax.set_axis_off()
     ax.set_title(title)
-    drawn = ax.table(cellText=[[str(c) for c in row] for row in rows], colLabels=headings, loc="upper center", cellLoc="center", bbox=(0, 0, 1, 1))
+    longest = [max(len(str(row[j])) for row in [headings, *rows]) + 4 for j in range(len(headings))]
+    drawn = ax.table(cellText=[[str(c) for c in row] for row in rows], colLabels=headings, loc="upper center", cellLoc="center", bbox=(0, 0, 1, 1), colWidths=longest)
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
     for (i, j), box in drawn.get_celld().items():
@@ -273,40 +278,43 @@ def error_sentences(runs, sizes):
     return sentences
 
 
-@needs_steps
 def codebooks(results):
-    """Test error by codebook and method as bars, and the table."""
-    runs = compressed(results)
+    """Test error by codebook and method, and the table; BinaryConnect's runs beside them."""
+    runs = [r for r in compressed(results) if not r.diverged]
     others = [r for r in results.runs if method(r) == "binary_connect" and not r.diverged]
+    if not runs and not others:
+        return nothing_compressed(results)
     rows = network_rows(runs)
-    for label in sorted({binary_connect_name(r) for r in others}):
-        members = [r for r in others if binary_connect_name(r) == label]
-        rows.append([label, "{−H, H}", cell(numpy.log10([r.final("train_loss") for r in members])), cell(100 - numpy.array([r.final("train_accuracy") for r in members])),
-                     cell(100 - numpy.array([r.final("test_accuracy") for r in members])), ""])
     names = [name for _, name in sorted({(order(r), codebook(r)) for r in runs})]
+    points = {label: [] for label in ("DC", "iDC", "LC", "BinaryConnect")}  # (place, error) of each
+    for label in ("DC", "iDC", "LC"):
+        for i, name in enumerate(names):
+            points[label].append((i, 100 - last([r for r in runs if short(r) == label and codebook(r) == name], "test_accuracy")))
+    for _, members in group(others, "model.loss", "compression.rounding", "compression.bound"):
+        losses, training, test = (numpy.array([r.final(name) for r in members]) for name in ("train_loss", "train_accuracy", "test_accuracy"))
+        rows.append(["BinaryConnect", f"{codebook(members[0])}, {words_of(members[0])}", cell(numpy.log10(losses)), cell(100 - training), cell(100 - test), "–"])
+        points["BinaryConnect"].append((len(names), 100 - test))
+        names.append(f"{codebook(members[0])},\n{words_of(members[0])}")
     figure = style.pyplot.figure(figsize=(11, 4.4 + .23 * len(rows)), layout="constrained")
     grid = figure.add_gridspec(2, 1, height_ratios=(4, .5 + .23 * len(rows)))
     ax = figure.add_subplot(grid[0])
-    for label in ("DC", "iDC", "LC"):
-        x, y = [], []
-        for i, name in enumerate(names):
-            found = 100 - last([r for r in runs if short(r) == label and codebook(r) == name], "test_accuracy")
-            if found.size:
-                x.append(i), y.append(found.mean())
-        ax.plot(x, y, color=LOOK[label][0], ls="none", marker="s" if label == "DC" else "o", ms=6, label=label)
+    handles = []
+    for label, found in points.items():
+        found = [(x, y.mean()) for x, y in found if y.size]
+        if found:
+            handles += ax.plot([x for x, _ in found], [y for _, y in found], color=LOOK[label][0], ls="none", marker="s" if label == "DC" else "o", ms=6, label=label)
     if runs:
-        ax.axhline(100 - first(runs, "full_precision_test_accuracy").mean(), color="black", ls=":", lw=1)
+        handles.append(ax.axhline(100 - first(runs, "full_precision_test_accuracy").mean(), color="black", ls=":", lw=1, label="reference"))
     style.logarithmic(ax, "y")
     ax.set_xticks(range(len(names)), names, rotation=25, ha="right")
     style.panel(ax, "", "", None, "test error [%]")
     table(figure.add_subplot(grid[1]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
-    handles = handles_of(runs) + [style.Line2D([], [], color="black", ls=":", lw=1, label="reference")]
     return frame.finish(figure, results, "codebooks", (), handles)
 
 
-def binary_connect_name(run):
-    published = run.key("model.loss") == "squared_hinge"
-    return "BinaryConnect" + (", published, " + run.key("compression.rounding") if published else "")
+def words_of(run):
+    """What tells BinaryConnect's runs apart: loss and rounding."""
+    return " ".join(run.key(key).replace("_", " ") for key in ("model.loss", "compression.rounding"))
 
 
 @needs_steps

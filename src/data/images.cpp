@@ -46,9 +46,21 @@ std::string_view source(ImageSet set) {
   }
 }
 
-InputFile open(ImageSet set, const std::filesystem::path& dir, std::string_view name) {
-  return {find_file(dir, folder(set), name, source(set)), source(set)};
+/// The files that hold the first so many samples of a part, in order: IDX images, then labels; CIFAR-10 batches. None of a made set.
+std::vector<std::string> files_of(ImageSet set, Part part, std::size_t samples) {
+  if (set == ImageSet::mnist || set == ImageSet::fashion_mnist) {
+    const std::string prefix = part == Part::train ? "train" : "t10k";
+    return {prefix + "-images-idx3-ubyte", prefix + "-labels-idx1-ubyte"};
+  }
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; set == ImageSet::cifar10 && begin < samples; begin += cifar_batch)
+    names.push_back(part == Part::test ? "test_batch.bin" : fmt::format("data_batch_{}.bin", 1 + begin / cifar_batch));
+  return names;
 }
+
+std::filesystem::path find(ImageSet set, const std::filesystem::path& dir, std::string_view name) { return find_file(dir, folder(set), name, source(set)); }
+
+InputFile open(ImageSet set, const std::filesystem::path& dir, std::string_view name) { return {find(set, dir, name), source(set)}; }
 
 void check_label(const InputFile& file, std::uint8_t label, std::size_t sample) {
   if (label > 9) file.fail(fmt::format("corrupt: label {} of sample {}, allowed 0 to 9", label, sample));
@@ -79,15 +91,15 @@ void read_idx(ImageSet set, const std::filesystem::path& dir, Part part, std::sp
               std::span<std::uint8_t> labels) {
   const auto& [name, geometry, train, test, classes] = describe(set);
   const std::size_t samples = part == Part::train ? train : test, other = part == Part::train ? test : train;
-  const std::string prefix = part == Part::train ? "train" : "t10k";
+  const std::vector<std::string> files = files_of(set, part, samples);
   const bool whole = labels.size() == samples;
 
-  InputFile image_file = open(set, dir, prefix + "-images-idx3-ubyte");
+  InputFile image_file = open(set, dir, files[0]);
   check_idx_header<3>(image_file, {samples, geometry.height, geometry.width}, other);
   image_file.read(pixels);
   if (whole) image_file.expect_end();
 
-  InputFile label_file = open(set, dir, prefix + "-labels-idx1-ubyte");
+  InputFile label_file = open(set, dir, files[1]);
   check_idx_header<1>(label_file, {samples}, other);
   label_file.read(labels);
   if (whole) label_file.expect_end();
@@ -110,10 +122,11 @@ void read_cifar_file(InputFile file, std::span<std::uint8_t> pixels, std::span<s
 
 void read_cifar(const std::filesystem::path& dir, Part part, std::span<std::uint8_t> pixels, std::span<std::uint8_t> labels) {
   const std::size_t image = describe(ImageSet::cifar10).geometry.size();
-  for (std::size_t begin = 0; begin < labels.size(); begin += cifar_batch) {
+  std::size_t begin = 0;
+  for (const std::string& name : files_of(ImageSet::cifar10, part, labels.size())) {
     const std::size_t size = std::min(cifar_batch, labels.size() - begin);
-    const std::string name = part == Part::test ? "test_batch.bin" : fmt::format("data_batch_{}.bin", 1 + begin / cifar_batch);
     read_cifar_file(open(ImageSet::cifar10, dir, name), pixels.subspan(begin * image, size * image), labels.subspan(begin, size));
+    begin += size;
   }
 }
 
@@ -146,6 +159,11 @@ std::size_t sample_count(ImageSet set, Part part, std::size_t limit) {
     throw ConfigError(
         fmt::format("data.limit = {}: allowed 0 (all) to {}, the training samples of {}", limit, about.train, about.name));
   return limit;
+}
+
+void expect_files(ImageSet set, const std::filesystem::path& dir, std::size_t training_samples) {
+  for (const std::string& name : files_of(set, Part::train, training_samples)) find(set, dir, name);
+  for (const std::string& name : files_of(set, Part::test, describe(set).test)) find(set, dir, name);
 }
 
 void read(ImageSet set, const std::filesystem::path& dir, Part part, std::span<std::uint8_t> pixels,

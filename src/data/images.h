@@ -49,6 +49,9 @@ const ImageSetDescription& describe(ImageSet set);  ///< touches no file
 /// Samples that a run uses: data.limit of the training part (0 = all; ConfigError if there are not so many), the whole test part.
 std::size_t sample_count(ImageSet set, Part part, std::size_t limit);
 
+/// DataError if a file is not there that the test part or so many training samples come from. Opens none.
+void expect_files(ImageSet set, const std::filesystem::path& dir, std::size_t training_samples);
+
 /// The first labels.size() samples of a part, from the files below `dir` (data_directory). pixels.size() = labels.size() · image
 /// size. DataError if a file is missing, damaged, of another kind or size, or holds a label above 9. Of the training part no more
 /// is read, and checked, than is asked for.

@@ -8,6 +8,15 @@ namespace qsweep {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+void adopt(const fs::path& from, const fs::path& to, Results header) {
+  header.runs = read_results(from).runs;
+  write_results(to, header);
+}
+
+}  // namespace
+
 std::size_t adopt_references(const Grid& grid, const std::vector<std::uint32_t>& runs, const fs::path& folder, const Results& header) {
   std::vector<fs::path> elsewhere;
   for (const auto& entry : fs::directory_iterator(folder.parent_path().empty() ? fs::path(".") : folder.parent_path()))
@@ -19,9 +28,18 @@ std::size_t adopt_references(const Grid& grid, const std::vector<std::uint32_t>&
     if (!grid.runs()[i].is_reference() || fs::exists(folder / name)) continue;
     const auto found = std::ranges::find_if(elsewhere, [&](const fs::path& other) { return fs::exists(other / name); });
     if (found == elsewhere.end()) continue;
-    Results results = header;
-    results.runs = read_results(*found / name).runs;
-    write_results(folder / name, results);
+    adopt(*found / name, folder / name, header);
+    ++adopted;
+  }
+  return adopted;
+}
+
+std::size_t adopt_copies(const Grid& grid, const std::vector<std::uint32_t>& runs, const fs::path& folder, const Results& header) {
+  std::size_t adopted = 0;
+  for (const std::uint32_t i : runs) {
+    const fs::path file = folder / (grid.runs()[i].id + ".h5");
+    if (!fs::exists(file) || read_run_attributes(file).experiment == header.experiment) continue;
+    adopt(file, file, header);
     ++adopted;
   }
   return adopted;

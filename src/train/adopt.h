@@ -5,11 +5,15 @@
 #include "config/grid.h"
 #include "results/record.h"
 
-/// References that another experiment has trained already: a run id says all that decides a result, so its file is as good here.
+/// Runs that another experiment has trained already: a run id says all that decides a result, so its file is as good here.
 namespace qsweep {
 
 /// Writes into `folder` (out/NAME) each reference of `runs` that is complete in another folder of `out` and not yet here, under this
 /// experiment's header. Returns how many. To be called by one process, before anything is claimed.
 std::size_t adopt_references(const Grid& grid, const std::vector<std::uint32_t>& runs, const std::filesystem::path& folder, const Results& header);
+
+/// Gives this experiment's header to each of `runs` in `folder` whose file someone copied there from another experiment, which `collect`
+/// would leave out. Returns how many. As above: by one process.
+std::size_t adopt_copies(const Grid& grid, const std::vector<std::uint32_t>& runs, const std::filesystem::path& folder, const Results& header);
 
 }  // namespace qsweep

@@ -8,9 +8,14 @@
 #include <map>
 #include <numeric>
 #include <ranges>
+#include <set>
 
+#include "base/errors.h"
 #include "config/text.h"
+#include "data/files.h"
+#include "data/images.h"
 #include "train/cost.h"
+#include "train/feed.h"
 #include "train/method.h"
 #include "train/progress.h"
 #include "train/sweep.h"
@@ -94,6 +99,13 @@ std::string short_name(const std::string& key) {
 
 std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f} MB", bytes / 1e6) : fmt::format("{:.1f} GB", bytes / 1e9); }
 
+/// Adds to `messages` what `run` would say of a data file of this run that is not there.
+void look_for_data(const Settings& s, std::set<std::string>& messages) try {
+  if (!s.data.synthetic_linear()) expect_files(image_set(s.data.set), data_directory(s.data.dir), training_samples(s));
+} catch (const DataError& error) {
+  messages.insert(error.what());
+}
+
 }  // namespace
 
 std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int columns) {
@@ -107,6 +119,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   std::size_t most_parts = 1, memory = 0;
   double total = 0, longest = 0;
   bool open_ended = false;
+  std::set<std::string> missing;
   for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
@@ -127,6 +140,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     open_ended |= s.run.patience != 0;
     memory = std::max(memory, cost.bytes_per_rank);
     total += cost.core_seconds;
+    look_for_data(s, missing);
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
   std::string text = render(table, columns);
@@ -134,6 +148,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));
   text += wrapped(totals, 0, static_cast<std::size_t>(columns));
   text += "(estimates; a shared or older machine takes longer)\n";
+  for (const std::string& message : missing) text += wrapped("as it is here, `run` would stop at once: " + message, 0, static_cast<std::size_t>(columns));
   return text;
 }
 

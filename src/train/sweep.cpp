@@ -337,8 +337,12 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.on_root([&] {
     make_folder(folder);
     remove_leftovers(folder, options.rerun);
-    const std::size_t adopted = options.rerun ? 0 : adopt_references(grid, order, folder, {grid.name(), grid.effective_text(), grid.axes(), {}});
-    if (adopted > 0) fmt::print("{} references are complete in other experiments of {} and were copied\n", adopted, options.out.string());
+    if (!options.rerun) {
+      const Results header{grid.name(), grid.effective_text(), grid.axes(), {}};
+      if (const std::size_t copies = adopt_copies(grid, order, folder, header); copies > 0) fmt::print("{} runs were copied from other experiments and are now of {}\n", copies, grid.name());
+      if (const std::size_t references = adopt_references(grid, order, folder, header); references > 0)
+        fmt::print("{} references are complete in other experiments of {} and were copied\n", references, options.out.string());
+    }
     report_finished(grid, order, folder, options.rerun);
   });
   std::size_t most_parts = 1, to_do = 0;

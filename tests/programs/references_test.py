@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Chains of references: float network, quantized network, what starts from that; and references that another experiment has trained."""
 import os
+import shutil
 import unittest
 
 import h5py
@@ -83,6 +84,20 @@ class References(ProgramTest):
                 self.assertEqual(a[f"runs/{identity}/provenance"].attrs["command_line"], b[f"runs/{identity}/provenance"].attrs["command_line"], "who trained it stays said")
         again = self.qsweep("run", self.second, "--out", "out", "--rerun")
         self.assertIn("5 of 5 runs done", again.out)
+        self.assertNotIn("copied", again.out)
+
+    def test_runs_copied_by_hand_become_the_experiments_own(self):
+        self.qsweep("run", self.second, "--out", "out")
+        os.makedirs(self.path("out", "third"))
+        for identity in self.ids("out", "second"):
+            shutil.copy(self.path("out", "second", identity + ".h5"), self.path("out", "third"))
+        third = self.qsweep("run", self.second, "--out", "out", "--set", "experiment.name=third")
+        self.assertIn("5 runs were copied from other experiments and are now of third", third.out)
+        self.assertIn("5 of 5 runs are complete and skipped", third.out)
+        with h5py.File(self.path(self.collected("out", "third"))) as file:
+            self.assertEqual(file.attrs["experiment"], "third")
+            self.assertEqual(set(file["runs"]), self.ids("out", "second"))
+        again = self.qsweep("run", self.second, "--out", "out", "--set", "experiment.name=third")
         self.assertNotIn("copied", again.out)
 
     def test_a_start_has_the_weights_and_statistics_of_its_reference(self):

@@ -213,6 +213,11 @@ class LearningCompression(Folder):
         for text in ("{−a, a}", "{−1, 0, 1}", "C = 3"):
             self.assertIn(text, words)
 
+    def test_binary_connect_stands_beside_learning_compression(self):
+        words = self.words(shutil.copy(os.path.join(HERE, "..", "..", "results", "reference", "lenet_binary_connect.h5"), self.folder))
+        for text in ("BinaryConnect", "{−H, H}, cross entropy deterministic", "{−1, 1}, squared hinge stochastic", "LC", "reference"):
+            self.assertIn(text, words)
+
     def test_penalty(self):
         settings = [{"compression.penalty": p, "compression.mu0": m, "optimizer.learning_rate": r} for p in ("augmented_lagrangian", "quadratic") for m in (1e-5, 1e-4) for r in (.02, .1)]
         self.assertIn("augmented Lagrangian quadratic", self.figure("lenet300_penalty", settings))

@@ -187,6 +187,14 @@ TEST(Plan, of_a_shard_holds_its_runs_alone) {
     EXPECT_EQ(plan.find(grid.runs()[i].id) != std::string::npos, std::ranges::find(mine, i) != mine.end()) << i;
 }
 
+TEST(Plan, says_what_data_is_missing) {
+  const std::string text = "[data]\nset = cifar10\ndir = /nowhere\ncrop = 24\n[model]\nkind = mlp\n[run]\nepochs = 1\nseed = 1, 2\n";
+  const std::string plan = plan_text(grid_of(text), 1, 1, 1, 400);
+  test::expect_contains(plan, {"`run` would stop at once: data_batch_1.bin: not found; tried /nowhere/cifar10/data_batch_1.bin", "QSWEEP_DATA"});
+  EXPECT_EQ(plan.find("not found"), plan.rfind("not found")) << "once for all runs\n" << plan;
+  EXPECT_EQ(plan_text(grid_of("[run]\niterations = 7\n"), 1, 1, 1, 400).find("not found"), std::string::npos);
+}
+
 TEST(Plan, says_how_long_a_run_may_be) {
   test::expect_contains(plan_text(grid_of("[run]\npatience = 50\n"), 1, 1, 1, 80), {"by patience", "at most"});
   test::expect_contains(plan_text(grid_of("[run]\npatience = 50\niterations = 777\n"), 1, 1, 1, 80), {"<=777"});
