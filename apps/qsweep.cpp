@@ -120,6 +120,8 @@ std::string read_text(const std::string& file) {
     size += static_cast<std::size_t>(in.gcount());
   }
   if (size > most) throw ConfigError(fmt::format("{}: larger than 16 MiB: name an experiment file, for example experiments/smoke.ini", file));
+  if (!std::filesystem::exists(file, unknown)) throw ConfigError(fmt::format("{}: no such file: name an experiment file, for example experiments/smoke.ini", file));
+  if (std::filesystem::is_directory(file, unknown)) throw ConfigError(fmt::format("{}: is a folder: name an experiment file, for example experiments/smoke.ini", file));
   if (!opened || in.bad()) throw ConfigError(fmt::format("{}: cannot be read: name an experiment file, for example experiments/smoke.ini", file));
   return text.str();
 }

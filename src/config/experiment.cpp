@@ -58,29 +58,12 @@ std::vector<Line> read_lines(const std::string& text, const std::string& file) {
   return lines;
 }
 
-/// The known key most like `name`, to help with a typo.
-std::string closest_key(const std::string& name) {
-  const auto distance = [](const std::string& a, const std::string& b) {  // Levenshtein
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-      std::size_t diagonal = std::exchange(row[0], i);
-      for (std::size_t j = 1; j <= b.size(); ++j)
-        diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)}));
-    }
-    return row[b.size()];
-  };
-  if (name.size() > 100) return keys().front().name;  // like none
-  const auto best = std::min_element(keys().begin(), keys().end(), [&](const Key& a, const Key& b) { return distance(a.name, name) < distance(b.name, name); });
-  return best->name;
-}
-
 [[noreturn]] void unknown_key(const Line& line, const std::string& key) {
   const std::string section = key.substr(0, key.find('.'));
   std::string in_section;
   for (const Key& known : keys())
     if (known.name.starts_with(section + ".")) in_section += (in_section.empty() ? "" : ", ") + known.name.substr(section.size() + 1);
-  throw ConfigError(fmt::format("{}: unknown key {} (value {}); nearest: {}{}", line.source, shortened(key), shortened(line.value), closest_key(key),
+  throw ConfigError(fmt::format("{}: unknown key {} (value {}); nearest: {}{}", line.source, shortened(key), shortened(line.value), nearest_keys(key),
                                 in_section.empty() ? "" : fmt::format("; keys of [{}]: {}", section, in_section)));
 }
 
@@ -211,7 +194,7 @@ Experiment parse_experiment(const std::string& text, const std::string& file, co
   const Assignment* name = e.base.find("experiment.name");
   e.name = name != nullptr ? name->values.front() : find_key("experiment.name")->default_value({});
   if (e.name.find('/') != std::string::npos || e.name.front() == '.')
-    throw ConfigError(fmt::format("{}: experiment.name = {}: allowed: a file name without '/' and not beginning with '.'", name->source, shortened(e.name)));
+    throw ConfigError(fmt::format("{}: experiment.name = {}: allowed: {}", name->source, shortened(e.name), find_key("experiment.name")->allowed));
   return e;
 }
 

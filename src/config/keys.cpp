@@ -271,7 +271,7 @@ std::vector<Key> make_keys() {
                    std::move(applies), std::move(needs), true});
   };
   const std::string image_sets = "data.set = mnist, fashion_mnist, cifar10, synthetic_images or synthetic_imagenet";
-  add("experiment.name", "names the folder of results and the figure", any_text(), always("experiment"));
+  add("experiment.name", "names the folder of results and the figure", {"a file name without '/' and not beginning with '.'", any_text().canonical}, always("experiment"));
   add("experiment.method", "what is trained", one_of({"distributed", "learning_compression", "direct_compression", "iterated_direct_compression", "binary_connect", "coarse_gradient"}), always("distributed"));
   const auto method = [](std::initializer_list<const char*> names) {
     return [list = std::vector<std::string>(names.begin(), names.end())](const Point& p) { return std::ranges::find(list, p.at("experiment.method")) != list.end(); };
@@ -629,7 +629,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return std::nullopt;
   }
   const NetworkInfo* network = find_network(s.model.kind);
-  if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear"};
+  if (s.data.synthetic_linear() && network != nullptr) return Conflict{"model.kind", "data.set = synthetic_linear allows: linear (networks take images: data.set = mnist, fashion_mnist, cifar10, synthetic_images)"};
   const bool large = s.data.set == "synthetic_imagenet";
   const auto takes = [&](const NetworkInfo& info) { return (info.channels == 0 || info.channels == (grey ? 1U : 3U)) && (info.side == 224) == large; };
   if (!s.data.synthetic_linear() && (network == nullptr || !takes(*network))) {
@@ -664,7 +664,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
     return Conflict{"optimizer.decay", fmt::format("optimizer.milestones = {} allows: one factor, or {}", p.at("optimizer.milestones"), s.optimizer.milestones.size())};
   if (p.at("optimizer.milestones").find('/') != std::string::npos && s.run.epochs == 0)
     return Conflict{"optimizer.milestones", "shares of run.epochs need run.epochs > 0; without it: epochs"};
-  if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "increasing epochs, separated by spaces"};
+  if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "allowed: increasing epochs, separated by spaces"};
   if ((s.optimizer.schedule == "step" || s.optimizer.schedule == "exponential") && s.data.synthetic_linear())
     return Conflict{"optimizer.schedule", "data.set = synthetic_linear has no epochs and allows: constant, inverse_sqrt"};
   if (s.method != "distributed" && s.weights.quantized())
@@ -679,7 +679,9 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   if (s.compression.rounding == "stochastic" && s.workers.exchange != "allreduce")
     return Conflict{"workers.exchange", "compression.rounding = stochastic allows: allreduce"};
   if (!s.compresses() && s.run.iterations == 0 && s.run.epochs == 0 && s.run.patience == 0)
-    return Conflict{"run.iterations", "one of run.iterations, run.epochs, run.patience must be above 0, or the run never ends"};
+    return Conflict{"run.iterations", p.at("run.epochs") == meaningless
+                                          ? fmt::format("run.iterations or run.patience must be above 0, or the run never ends (run.epochs needs {})", find_key("run.epochs")->needs)
+                                          : "one of run.iterations, run.epochs, run.patience must be above 0, or the run never ends"};
   if (s.theory.measure && s.optimizer.kind != "rmsprop" && s.optimizer.kind != "sgd")
     return Conflict{"theory.measure", fmt::format("optimizer.kind = {} allows: false (the theorems are about rmsprop; sgd is its P = 1)", s.optimizer.kind)};
   if (s.theory.measure && !s.optimizer.projection) return Conflict{"theory.measure", "optimizer.projection = none allows: false (the theorems need a bounded set S)"};

@@ -38,6 +38,10 @@ std::string short_hash(const std::string& text);
 /// Typed settings of an effective point.
 Settings settings_of(Point effective);
 
+/// For someone who mistyped `name`: the key with the fewest letters to change. Without a point a name is meant as a section or as the
+/// key in it, and there may be several ("quantizer": that of the weights, that of the gradients).
+std::string nearest_keys(const std::string& name);
+
 /// The table of keys for people: of one section ("data"), of one key, or all if it is empty. ConfigError for another name.
 std::string keys_text(const std::string& section, int columns);
 

@@ -94,7 +94,7 @@ std::string render(const Table& table, int columns) {
 std::string short_name(const std::string& key) {
   const auto dot = key.find('.');
   const std::string last = key.substr(dot + 1);
-  return last == "quantizer" || last == "kind" || last == "set" ? key.substr(0, dot) : last;
+  return last == "quantizer" || last == "kind" || last == "set" || last == "count" ? key.substr(0, dot) : last;
 }
 
 std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f} MB", bytes / 1e6) : fmt::format("{:.1f} GB", bytes / 1e9); }
@@ -135,7 +135,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     for (const std::string& axis : axes) row.push_back(s.point.at(axis));
     row.push_back(cost.iterations == 0 ? std::string(s.method == "direct_compression" ? "0" : "by patience") : fmt::format("{}{}", s.run.patience != 0 ? "<=" : "", cost.iterations));
     row.push_back(memory_text(static_cast<double>(cost.bytes_per_rank)));
-    row.push_back(duration_text(cost.core_seconds));
+    row.push_back(cost.core_seconds < 1 ? "<1 s" : duration_text(cost.core_seconds));
     table.rows.push_back(std::move(row));
     open_ended |= s.run.patience != 0;
     memory = std::max(memory, cost.bytes_per_rank);
@@ -144,7 +144,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
   std::string text = render(table, columns);
-  const std::string totals = fmt::format("{} runs, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), duration_text(total),
+  const std::string totals = fmt::format("{} run{}, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), order.size() == 1 ? "" : "s", duration_text(total),
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));
   text += wrapped(totals, 0, static_cast<std::size_t>(columns));
   text += "(estimates; a shared or older machine takes longer)\n";

@@ -337,6 +337,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
   world.on_root([&] {
     make_folder(folder);
     remove_leftovers(folder, options.rerun);
+    if (options.team_size.value_or(1) > world.ranks()) fmt::print("note: --team-size {} of {} rank{}: teams of {}\n", *options.team_size, world.ranks(), world.ranks() == 1 ? "" : "s", world.ranks());
     if (!options.rerun) {
       const Results header{grid.name(), grid.effective_text(), grid.axes(), {}};
       if (const std::size_t copies = adopt_copies(grid, order, folder, header); copies > 0) fmt::print("{} runs were copied from other experiments and are now of {}\n", copies, grid.name());

@@ -32,6 +32,9 @@ TEST(Messages, unknown_keys) {
        {base + "[modle]\ndimension = 8\n", {}, {"test.ini:4: ", "modle.dimension", "nearest: model.dimension"}},
        {base, {"model.dimensions=8"}, {"--set: ", "model.dimensions", "nearest: model.dimension"}},
        {base + "[sweep.a]\nmodel.dim = 8\n", {}, {"test.ini:4: ", "model.dim", "(value 8)"}},
+       {base, {"quantizer=sq2"}, {"--set: ", "nearest: weights.quantizer, gradients.quantizer"}},
+       {base, {"learning_rat=1"}, {"--set: ", "nearest: optimizer.learning_rate"}},
+       {"[run]\nepochs = 1\n", {}, {"run.iterations or run.patience must be above 0", "run.epochs needs data.set = mnist"}},
        {base + "[reference]\nweight.quantizer = fp\n", {}, {"test.ini:4: ", "weight.quantizer", "nearest: weights.quantizer"}},
        {base + "[sweep]\nzip = run.seed model.dimensoin\n", {}, {"test.ini:4: ", "model.dimensoin", "nearest: model.dimension"}},
        {base + "[sweep]\nmodel.dimension = 8\n", {}, {"test.ini:4: ", "model"}}});

@@ -67,11 +67,11 @@ class BadExperiments(ProgramTest):
         conflict = self.write("conflict.ini", linear("conflict", "[gradients]\nquantizer = sq2\nscale = worker\n"))
         self.refused(2, ["unsound.ini:14", "laq9"], "run", unsound, ranks=2)
         self.refused(2, ["gradients.scale", "worker"], "run", conflict, ranks=3)
-        self.refused(2, ["nowhere.ini", "cannot be read"], "run", "nowhere.ini", ranks=2)
+        self.refused(2, ["nowhere.ini", "no such file"], "run", "nowhere.ini", ranks=2)
 
     def test_no_experiment(self):
-        self.refused(2, ["nowhere.ini", "cannot be read"], "run", "nowhere.ini")
-        self.refused(2, [self.folder, "cannot be read"], "run", self.folder)  # a folder opens, and reads as nothing
+        self.refused(2, ["nowhere.ini", "no such file"], "run", "nowhere.ini")
+        self.refused(2, [self.folder, "is a folder"], "run", self.folder)
         self.refused(2, ["empty.ini", "run.iterations"], "run", self.write("empty.ini", ""))
 
     def test_a_run_without_end(self):
