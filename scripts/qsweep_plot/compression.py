@@ -374,7 +374,8 @@ def tradeoff(results):
         whole = numpy.where(level[:, -1] <= most, bits[:, -1], numpy.inf).min()
         axes[0][0].plot(j, i, marker="*", color="#D55E00", ms=12)
         axes[0][1].plot(j, i, marker="*", color="#D55E00", ms=12)
-        sentences.append(f"loss ≤ {most:.3g}: H = {hidden[i]}, log2 K = {ticks[j]}: {bits[i, j]:,.0f} bit (smallest uncompressed: {whole:,.0f})")
+        uncompressed = f"smallest uncompressed: {whole:,.0f}" if numpy.isfinite(whole) else "no uncompressed one gets there"
+        sentences.append(f"loss ≤ {most:.3g}: H = {hidden[i]}, log2 K = {ticks[j]}: {bits[i, j]:,.0f} bit ({uncompressed})")
     return frame.finish(figure, results, "the smallest network for a loss (stars)", sentences)
 
 

@@ -3,7 +3,7 @@ from itertools import product
 
 from . import frame, style
 from .reading import DataError
-from .series import determined, group, mean, values
+from .series import determined, group, mean, rank, values
 
 PANELS = 9
 LOSSES = ("average_loss", "loss")
@@ -63,12 +63,24 @@ def words(pairs):
     return ", ".join(filter(None, (style.setting(k, v) for k, v in pairs))) or "–"
 
 
-def draw_bounds(ax, series, colour):
-    """The sharpest bound of each series, or the printed one: dashed, in its colour."""
+def draw_bounds(ax, series, colour, line_of):
+    """The sharpest bound of each series, or the printed one: thin, in its colour and style."""
     for s in series:
         line = mean(s.runs, "u1", "bound") or mean(s.runs, "printed", "bound")
         if line is not None:
-            ax.plot(line.x, line.mean, color=colour[s.colour], ls=(0, (2, 1.6)), lw=.9, alpha=.8)
+            ax.plot(line.x, line.mean, color=colour[s.colour], ls=line_of[s.style], lw=.7)
+
+
+def draw_ends(ax, series, curve, part, colour, styles):
+    """Values of runs that have one alone, by style: a small point for each seed, a large one for their mean."""
+    at = {s: i for i, s in enumerate(styles)}
+    shown = sorted({s.colour for s in series}, key=rank)
+    for s in series:
+        found = [c.y[-1] for c in (r.curve(curve, part) for r in s.runs if not r.diverged) if c is not None]
+        shift = .1 * (shown.index(s.colour) - (len(shown) - 1) / 2)  # colours beside each other
+        style.draw_points(ax, [at[s.style] + shift], [found], colour[s.colour])
+    ax.set_xticks(range(len(styles)), [words(s).replace(", ", "\n") for s in styles])
+    ax.set_xlim(-.5, len(styles) - .5)
 
 
 def rows_of(results, name, part):
@@ -88,22 +100,26 @@ def general(results):
     styles = list(dict.fromkeys(s.style for s in series))
     line = dict(zip(styles, style.line_styles([p[0][1] if len(p) == 1 else p for p in styles]).values()))
     quantities = rows_of(results, name, part)
+    ends = {c for c, p in quantities if all(len(found.x) == 1 for found in (r.curve(c, p) for r in results.runs) if found)}
     figure, grid = layout(len(panels), len(quantities))
     for q, (curve, curve_part) in enumerate(quantities):
         for p, place in enumerate(panels):
             ax = grid[q][p]
             here = [s for s in series if s.panel == place]
-            for s in here:
-                style.draw_mean(ax, mean(s.runs, curve, curve_part), colour[s.colour], line[s.style])
+            if curve in ends:
+                draw_ends(ax, here, curve, curve_part, colour, styles)
+            else:
+                for s in here:
+                    style.draw_mean(ax, mean(s.runs, curve, curve_part), colour[s.colour], line[s.style])
             if curve == "average_regret":
-                draw_bounds(ax, here, colour)
-            dress(ax, results, curve, curve_part, words(place) if place else "")
+                draw_bounds(ax, here, colour, line)
+            dress(ax, results, curve, curve_part, words(place) if place else "", curve in ends)
         align(grid[q][:len(panels)])
     handles = style.colour_key(colour, lambda v: words([(axes[0], v)])) if axes else []
     if len(axes) > 1:
         handles += style.style_key(line, words)
     if "average_regret" in [c for c, _ in quantities]:
-        handles.append(style.Line2D([], [], color=".3", ls=(0, (2, 1.6)), lw=.9, label="bound on the average regret"))
+        handles.append(style.Line2D([], [], color=".3", lw=.7, label="thin: bound on the average regret, of the same run"))
     title = style.run_name(results.runs[0]) if len(results.runs) == 1 else "by " + (", ".join(axes) or "run.seed")
     return frame.finish(figure, results, title, (), handles, band=frame.BANDS)
 
@@ -139,11 +155,13 @@ def align(axes):
             ax.set_ylabel("")
 
 
-def dress(ax, results, curve, part, title):
+def dress(ax, results, curve, part, title, end):
     if not ax.get_lines():
         return style.empty(ax, (title + ": " if title else "") + f"no {curve} (diverged, or not recorded)")
     x_name = "mu_step" if part == "compression" else "evaluation_iteration" if curve.startswith("test_") else "iteration"
-    style.panel(ax, "", title, results.label(x_name, part), results.label(curve, part))
+    style.panel(ax, "", title, None if end else results.label(x_name, part), results.label(curve, part))
+    if end:
+        return None
     if curve == "average_regret" or all(r.key("model.kind") == "linear" for r in results.runs):
         style.log_if_wide(ax, "x")
     style.log_if_wide(ax, "y")

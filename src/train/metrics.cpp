@@ -10,6 +10,14 @@
 namespace qsweep {
 namespace {
 
+/// The bounds beside u1, which every run has: in the file where their formula has a meaning at the first recorded point.
+constexpr struct {
+  const char *name, *label;
+  double RegretBounds::*value;
+} further_bounds[] = {{"printed", "bound on the average regret as printed", &RegretBounds::printed},
+                      {"u2", "bound U2 on the average regret", &RegretBounds::u2},
+                      {"u3", "bound U3 on the average regret", &RegretBounds::u3}};
+
 RegretSettings regret_settings(const Settings& s) {
   RegretSettings r;
   r.dimension = s.model.dimension;
@@ -55,10 +63,8 @@ void describe_curves(Recorder& curves) {
   curves.describe("weight_error", "1", "relative squared error of the quantized weights");
   curves.describe("bits_up", "bit", "bits sent by one worker");
   curves.describe("bits_down", "bit", "bits received by one worker");
-  curves.describe("printed", "loss", "bound on the average regret as printed");
   curves.describe("u1", "loss", "bound U1 on the average regret");
-  curves.describe("u2", "loss", "bound U2 on the average regret");
-  curves.describe("u3", "loss", "bound U3 on the average regret");
+  for (const auto& [name, label, value] : further_bounds) curves.describe(name, "loss", label);
 }
 
 }  // namespace
@@ -104,10 +110,9 @@ void Metrics::record_bounds() {
   const RegretBounds bounds = regret_->bounds();
   curves_.add("average_regret", bounds.average_regret);
   curves_.add("u1", bounds.u1);
-  const std::pair<const char*, double> others[] = {{"printed", bounds.printed}, {"u2", bounds.u2}, {"u3", bounds.u3}};
-  for (const auto& [name, value] : others) {
-    bounds_defined_[name] |= curves_.points() == 1 && !std::isnan(value);  // at the first point, for the whole run
-    if (bounds_defined_[name]) curves_.add(name, value);
+  for (const auto& [name, label, value] : further_bounds) {
+    bounds_defined_[name] |= curves_.points() == 1 && !std::isnan(bounds.*value);  // at the first point, for the whole run
+    if (bounds_defined_[name]) curves_.add(name, bounds.*value);
   }
 }
 
@@ -164,7 +169,7 @@ void Metrics::state(Archive& archive) {
   if (archive.restores()) check_lengths(archive);
   if (!regret_) return;
   for (const auto& [name, values] : regret_->state()) archive.of_root(name, values);
-  for (const char* bound : {"printed", "u2", "u3"}) archive.of_root(std::string("theory/defined/") + bound, bounds_defined_[bound]);
+  for (const auto& [name, label, value] : further_bounds) archive.of_root(std::string("theory/defined/") + name, bounds_defined_[name]);
 }
 
 void Metrics::write(Record& record, const std::optional<std::vector<double>>& hindsight_losses) const {
@@ -172,7 +177,8 @@ void Metrics::write(Record& record, const std::optional<std::vector<double>>& hi
     record.datasets.push_back({path, unit, label, {}, std::vector<double>{value}});
   };
   curves_.write_index("curves/iteration", record);
-  const std::vector<std::string> bounds = {"printed", "u1", "u2", "u3"};
+  std::vector<std::string> bounds = {"u1"};
+  for (const auto& [name, label, value] : further_bounds) bounds.emplace_back(name);
   for (const std::string& curve : curves_.curves())
     if (std::find(bounds.begin(), bounds.end(), curve) == bounds.end()) curves_.write("curves", {curve}, record);
   for (Dataset& d : record.datasets) {
