@@ -7,7 +7,10 @@
 _qsweep_setting() {  # program, text of the setting so far
   local program=$1 text=$2 key values typed
   if [[ $text != *=* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$("$program" keys 2>/dev/null | sed -n 's/^\([a-z_]*\.[a-z0-9_]*\) = .*/\1=/p')" -- "$text")
+    local place=''
+    [[ $text == reference.* ]] && place=reference.
+    [[ $text == sweep.*.* ]] && place=${text%"${text#sweep.*.}"}
+    mapfile -t COMPREPLY < <(compgen -P "$place" -W "$("$program" keys 2>/dev/null | sed -n 's/^\([a-z_]*\.[a-z0-9_]*\) = .*/\1=/p')" -- "${text#"$place"}")
     compopt -o nospace 2>/dev/null
     return
   fi
@@ -68,7 +71,8 @@ _qsweep() {
   fi
   case $command in
     run | plan) _qsweep_files "$current" '*.ini' ;;
-    show | collect | diff) _qsweep_files "$current" '*.h5' ;;
+    show | diff) _qsweep_files "$current" '*.h5' ;;
+    collect) _qsweep_files "$current" '' ;;  # folders alone
     keys) mapfile -t COMPREPLY < <(compgen -W "$("$program" keys 2>/dev/null | sed -n 's/^\([a-z_]*\)\..*/\1/p' | sort -u)" -- "$current") ;;
   esac
 }

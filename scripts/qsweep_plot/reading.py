@@ -118,7 +118,7 @@ class Results:
 
     def __init__(self, path, experiment, axes, runs):
         self.path, self.experiment, self.runs = path, experiment, runs
-        candidates = axes if axes else sorted({key for run in runs for key in run.keys if "." in key})
+        candidates = axes + tell_references_apart(runs) if axes else sorted({key for run in runs for key in run.keys if "." in key})
         self.axes = [a for a in candidates if a not in NOT_AXES and a != "experiment.name"
                      and len({str(r.key(a)) for r in runs}) > 1]
 
@@ -130,6 +130,27 @@ class Results:
         """Axis label of a dataset, from the first run that has it."""
         path = f"{part}/{name}"
         return next((run.labels[path] for run in self.runs if path in run.labels), name.replace("_", " "))
+
+
+def tell_references_apart(runs):
+    """Gives runs that differ in nothing but the reference they start from "reference.KEY", for each key in which their references
+    differ; the keys that it gave."""
+    by_id = {run.id: run for run in runs}
+    alike = {}
+    for run in runs:
+        word, _, reference = str(run.key("model.initial")).partition(" ")
+        if word == "reference" and reference in by_id:
+            own = tuple(sorted((key, str(value)) for key, value in run.keys.items() if "." in key and key != "model.initial"))
+            alike.setdefault(own, []).append((run, by_id[reference]))
+    found = {}
+    for pairs in alike.values():
+        for key in pairs[0][1].keys:
+            if "." in key and key != "model.initial" and len({str(reference.key(key)) for _, reference in pairs}) > 1:
+                found.setdefault("reference." + key, []).extend((run, reference.key(key)) for run, reference in pairs)
+    for name, values in found.items():  # at the end: references may have references
+        for run, value in values:
+            run.keys[name] = value
+    return sorted(found)
 
 
 def read_file(path):

@@ -38,8 +38,12 @@ class Table:
 
 
 def axis_heads(axes):
-    """weights.quantizer -> weights, optimizer.learning_rate -> learning rate; the whole key where two would read alike."""
-    short = [(a.split(".")[0] if a.endswith(".quantizer") else a.split(".")[-1]).replace("_", " ") for a in axes]
+    """weights.quantizer -> weights, workers.count -> workers, optimizer.learning_rate -> learning rate, reference.activations.ste ->
+    from ste; the whole key where two would read alike."""
+    def short_of(axis):
+        *before, section, last = axis.split(".")
+        return ("from " if before else "") + (section if last in ("quantizer", "kind", "set", "count") else last).replace("_", " ")
+    short = [short_of(a) for a in axes]
     return [s if short.count(s) == 1 else a for s, a in zip(short, axes)]
 
 

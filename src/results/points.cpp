@@ -153,6 +153,8 @@ std::string quantizer_names(const RunSummary& run) {
 
 /// "dimension"; the section where the last part says too little, the whole key where two axes end alike.
 std::string heading_of(const std::string& key, const std::vector<std::string>& axes) {
+  const std::string reference = "reference.";
+  if (key.starts_with(reference)) return "from " + heading_of(key.substr(reference.size()), {});
   const auto dot = key.find('.');
   if (dot == std::string::npos) return key;
   const std::string section = key.substr(0, dot);

@@ -210,6 +210,33 @@ Survey survey_folder(const fs::path& folder) {
   return seen;
 }
 
+/// Sets "reference.KEY" where runs are alike but for their reference.
+void tell_references_apart(Survey& seen) {
+  std::map<std::string, const RunSummary*> by_id;
+  for (const RunSummary& run : seen.runs) by_id[run.id] = &run;
+  const auto reference_of = [&](const RunSummary& run) -> const RunSummary* {
+    const std::string initial = run.setting("model.initial"), word = "reference ";
+    const auto found = initial.starts_with(word) ? by_id.find(initial.substr(word.size())) : by_id.end();
+    return found == by_id.end() ? nullptr : found->second;
+  };
+  std::map<std::map<std::string, std::string>, std::vector<RunSummary*>> alike;
+  for (RunSummary& run : seen.runs)
+    if (reference_of(run) != nullptr) {
+      auto settings = run.settings;
+      settings.erase("model.initial");
+      alike[std::move(settings)].push_back(&run);
+    }
+  std::map<RunSummary*, std::map<std::string, std::string>> names;  // set at the end: references may have references
+  for (const auto& [settings, runs] : alike)
+    for (const auto& [key, unused] : reference_of(*runs.front())->settings) {
+      if (key == "model.initial") continue;
+      const std::string first = reference_of(*runs.front())->setting(key);
+      if (std::ranges::all_of(runs, [&](const RunSummary* run) { return reference_of(*run)->setting(key) == first; })) continue;
+      for (RunSummary* run : runs) names[run]["reference." + key] = reference_of(*run)->setting(key);
+    }
+  for (const auto& [run, found] : names) run->settings.insert(found.begin(), found.end());
+}
+
 }  // namespace
 
 std::string RunSummary::setting(const std::string& key) const {
@@ -227,7 +254,9 @@ Survey survey(const fs::path& file_or_folder) {
   if (file_or_folder.empty() || !fs::exists(file_or_folder, error))
     throw DataError("'" + file_or_folder.string() +
                     "': no such file or folder: name a results file, or the folder DIR/NAME of an experiment");
-  return fs::is_directory(file_or_folder) ? survey_folder(file_or_folder) : survey_file(file_or_folder);
+  Survey seen = fs::is_directory(file_or_folder) ? survey_folder(file_or_folder) : survey_file(file_or_folder);
+  tell_references_apart(seen);
+  return seen;
 }
 
 std::vector<double> read_curve(const RunSummary& run, const std::string& path) {

@@ -14,7 +14,9 @@ namespace qsweep {
 struct RunSummary {
   std::filesystem::path file;
   std::string id;
-  std::map<std::string, std::string> settings;  ///< every effective key
+  /// Every effective key. Runs that differ in nothing but the reference they start from have "reference.KEY" too, for each key in which
+  /// their references differ.
+  std::map<std::string, std::string> settings;
   bool diverged = false;
   std::int64_t diverged_iteration = 0;              ///< 0 if not known
   std::optional<std::int64_t> iterations;           ///< reached

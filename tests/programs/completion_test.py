@@ -45,12 +45,16 @@ class Completion(unittest.TestCase):
         self.assertLessEqual({"experiments/smoke.ini", "experiments/distributed/"}, set(found))
         self.assertEqual(offered("show", "results/reference/weight"), ["results/reference/weight_bits.h5"])
         self.assertEqual(offered("show", "READ"), [])
+        self.assertIn("results/reference/", offered("collect", "results/"))
+        self.assertEqual(offered("collect", "results/reference/"), [])  # files alone
         self.assertEqual(offered("run", "experiments/smoke.ini", "--out", "experi"), ["experiments"])
         self.assertIn("experiments/smoke.ini", offered("run", "--set", "run.seed", "=", "1", "experiments/"))
 
     def test_keys(self):
         self.assertEqual(offered("run", "experiments/smoke.ini", "--set", "gradients."), ["gradients.quantizer=", "gradients.clip=", "gradients.scale="])
         self.assertGreater(len(offered("run", "--set", "")), 60)
+        self.assertEqual(offered("run", "--set", "reference.gradients.c"), ["reference.gradients.clip="])
+        self.assertEqual(offered("run", "--set", "sweep.kmeans.gradients.c"), ["sweep.kmeans.gradients.clip="])
         self.assertEqual(offered("keys", "grad"), ["gradients"])
         self.assertEqual(offered("keys", "x"), [])
 

@@ -297,6 +297,18 @@ TEST_F(Show, ManyStartsInOneRunAreASample) {
   EXPECT_TRUE(mentions(text, {"3.0 ± 2.2", "over starts"})) << text;  // √(14/3) = 2.16
 }
 
+TEST_F(Show, RunsFromDifferentReferencesAreNoSeedsOfOne) {
+  Record relu = run_of("r1", 64, "fp", "fp", 1, 0.5), clipped = run_of("r2", 64, "fp", "fp", 1, 0.4), a = run_of("a", 128, "fp", "fp", 1, 0.3), b = run_of("b", 128, "fp", "fp", 1, 0.2);
+  relu.attributes["activations.ste"] = std::string("relu");
+  clipped.attributes["activations.ste"] = std::string("clipped_relu");
+  a.attributes["model.initial"] = std::string("reference r1");
+  b.attributes["model.initial"] = std::string("reference r2");
+  const std::string text = shown(toy({relu, clipped, a, b}));
+  EXPECT_TRUE(mentions(text, {"4 points", "from ste"})) << text;
+  EXPECT_EQ(lines_with(text, {"128", "clipped_relu", "0.2"}).size(), 1U) << text;
+  EXPECT_EQ(lines_with(text, {"128", "relu", "0.3"}).size(), 1U) << text;
+}
+
 TEST_F(Show, NoWidthIsExceeded) {
   std::vector<Record> runs;
   int id = 0;
