@@ -41,8 +41,9 @@ def axis_heads(axes):
     """weights.quantizer -> weights, workers.count -> workers, optimizer.learning_rate -> learning rate, reference.activations.ste ->
     from ste; the whole key where two would read alike."""
     def short_of(axis):
-        *before, section, last = axis.split(".")
-        return ("from " if before else "") + (section if last in ("quantizer", "kind", "set", "count") else last).replace("_", " ")
+        parts = axis.split(".")
+        last = parts[-2] if len(parts) > 1 and parts[-1] in ("quantizer", "kind", "set", "count") else parts[-1]
+        return ("from " if parts[0] == "reference" else "") + last.replace("_", " ")
     short = [short_of(a) for a in axes]
     return [s if short.count(s) == 1 else a for s, a in zip(short, axes)]
 

@@ -253,7 +253,8 @@ Survey survey(const fs::path& file_or_folder) {
   std::error_code error;
   if (file_or_folder.empty() || !fs::exists(file_or_folder, error))
     throw DataError("'" + file_or_folder.string() +
-                    "': no such file or folder: name a results file, or the folder DIR/NAME of an experiment");
+                    "': no such file or folder: name a results file, or the folder DIR/NAME of an experiment" +
+                    (!file_or_folder.empty() && fs::exists("results" / file_or_folder, error) ? ", here results/" + file_or_folder.string() : ""));
   Survey seen = fs::is_directory(file_or_folder) ? survey_folder(file_or_folder) : survey_file(file_or_folder);
   tell_references_apart(seen);
   return seen;

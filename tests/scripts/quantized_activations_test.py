@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "scripts")]
 import plot  # noqa: E402
 from qsweep_plot import quantized_activations, reading  # noqa: E402
+from qsweep_plot.table import table  # noqa: E402
 
 
 def dataset(group, name, values, unit="1"):
@@ -107,6 +108,10 @@ class Figures(unittest.TestCase):
             name = quantized_activations.NAMES[own]
             self.assertIn(f"{name} from clipped ReLU: accuracy 86.00 % at the start, 47.00 % at the end", words)
             self.assertIn(f"{name} from ReLU", words)
+            made = table(reading.read(path))  # two references, so two points, not two seeds of one
+            self.assertIn("from ste", made.heads)
+            place = made.heads.index("from ste")
+            self.assertEqual(sorted(row[place] for row in made.rows if row[place] != "–"), ["clipped_relu", "relu"])
 
     def test_a_file_without_such_runs_says_so(self):
         for experiment in ("instability_relu", "resnet20_cifar10"):
