@@ -101,7 +101,7 @@ std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f}
 
 /// Adds to `messages` what `run` would say of a data file of this run that is not there.
 void look_for_data(const Settings& s, std::set<std::string>& messages) try {
-  if (!s.data.synthetic_linear()) expect_files(image_set(s.data.set), data_directory(s.data.dir), training_samples(s));
+  if (!s.data.none() && !s.data.synthetic_linear()) expect_files(image_set(s.data.set), data_directory(s.data.dir), training_samples(s));
 } catch (const DataError& error) {
   messages.insert(error.what());
 }
