@@ -108,21 +108,22 @@ std::string printable(std::string text) {
 }
 
 std::string read_text(const std::string& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
+  const auto refuse = [&](const char* what) { throw ConfigError(fmt::format("{}: {}: name an experiment file, for example experiments/smoke.ini", file, what)); };
   std::error_code unknown;
-  const bool opened = in && !std::filesystem::is_directory(file, unknown);  // a folder opens, too, and reads as nothing
+  if (!std::filesystem::exists(file, unknown)) refuse("no such file");
+  if (std::filesystem::is_directory(file, unknown)) refuse("is a folder");  // which would open, and read as nothing
+  std::ifstream in(file);
+  if (!in) refuse("cannot be read");
+  std::ostringstream text;
   constexpr std::size_t most = std::size_t{16} << 20;  // somebody may name a results file, or a device that never ends
   std::vector<char> chunk(std::size_t{1} << 16);
   std::size_t size = 0;
-  while (opened && size <= most && (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0)) {
+  while (size <= most && (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0)) {
     text.write(chunk.data(), in.gcount());
     size += static_cast<std::size_t>(in.gcount());
   }
-  if (size > most) throw ConfigError(fmt::format("{}: larger than 16 MiB: name an experiment file, for example experiments/smoke.ini", file));
-  if (!std::filesystem::exists(file, unknown)) throw ConfigError(fmt::format("{}: no such file: name an experiment file, for example experiments/smoke.ini", file));
-  if (std::filesystem::is_directory(file, unknown)) throw ConfigError(fmt::format("{}: is a folder: name an experiment file, for example experiments/smoke.ini", file));
-  if (!opened || in.bad()) throw ConfigError(fmt::format("{}: cannot be read: name an experiment file, for example experiments/smoke.ini", file));
+  if (size > most) refuse("larger than 16 MiB");
+  if (in.bad()) refuse("cannot be read");
   return text.str();
 }
 

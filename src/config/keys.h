@@ -38,6 +38,9 @@ std::string short_hash(const std::string& text);
 /// Typed settings of an effective point.
 Settings settings_of(Point effective);
 
+/// "model.dimension" -> "dimension", "weights.quantizer" -> "weights": what tells the axes of one grid apart in little room.
+std::string short_name(const std::string& key);
+
 /// For someone who mistyped `name`: the key with the fewest letters to change. Without a point a name is meant as a section or as the
 /// key in it, and there may be several ("quantizer": that of the weights, that of the gradients).
 std::string nearest_keys(const std::string& name);

@@ -27,6 +27,12 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+std::string short_name(const std::string& key) {
+  const auto dot = key.find('.');
+  const std::string last = key.substr(dot + 1);
+  return last == "quantizer" || last == "kind" || last == "set" || last == "count" ? key.substr(0, dot) : last;
+}
+
 std::string nearest_keys(const std::string& name) {
   if (name.size() > 100) return keys().front().name;  // like none
   const bool whole = name.find('.') != std::string::npos;

@@ -155,11 +155,8 @@ std::string quantizer_names(const RunSummary& run) {
 std::string heading_of(const std::string& key, const std::vector<std::string>& axes) {
   const std::string reference = "reference.";
   if (key.starts_with(reference)) return "from " + heading_of(key.substr(reference.size()), {});
-  const auto dot = key.find('.');
-  if (dot == std::string::npos) return key;
-  const std::string section = key.substr(0, dot);
-  std::string last = key.substr(dot + 1);
-  if (last == "count" || last == "kind" || last == "set" || last == "quantizer") last = section;
+  if (key.find('.') == std::string::npos) return key;
+  std::string last = short_name(key);
   const auto alike =
       std::count_if(axes.begin(), axes.end(), [&](const std::string& axis) { return axis.substr(axis.find('.') + 1) == last; });
   if (alike > 1) last = key;

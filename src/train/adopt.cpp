@@ -34,15 +34,6 @@ std::size_t adopt_references(const Grid& grid, const std::vector<std::uint32_t>&
   return adopted;
 }
 
-std::size_t adopt_copies(const Grid& grid, const std::vector<std::uint32_t>& runs, const fs::path& folder, const Results& header) {
-  std::size_t adopted = 0;
-  for (const std::uint32_t i : runs) {
-    const fs::path file = folder / (grid.runs()[i].id + ".h5");
-    if (!fs::exists(file) || read_run_attributes(file).experiment == header.experiment) continue;
-    adopt(file, file, header);
-    ++adopted;
-  }
-  return adopted;
-}
+void adopt_copy(const fs::path& file, const Results& header) { adopt(file, file, header); }
 
 }  // namespace qsweep

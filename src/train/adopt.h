@@ -12,8 +12,8 @@ namespace qsweep {
 /// experiment's header. Returns how many. To be called by one process, before anything is claimed.
 std::size_t adopt_references(const Grid& grid, const std::vector<std::uint32_t>& runs, const std::filesystem::path& folder, const Results& header);
 
-/// Gives this experiment's header to each of `runs` in `folder` whose file someone copied there from another experiment, which `collect`
-/// would leave out. Returns how many. As above: by one process.
-std::size_t adopt_copies(const Grid& grid, const std::vector<std::uint32_t>& runs, const std::filesystem::path& folder, const Results& header);
+/// Gives this experiment's header to the file of a run that someone copied into its folder from another one, which `collect` would leave
+/// out.
+void adopt_copy(const std::filesystem::path& file, const Results& header);
 
 }  // namespace qsweep

@@ -9,8 +9,10 @@
 #include <numeric>
 #include <ranges>
 #include <set>
+#include <tuple>
 
 #include "base/errors.h"
+#include "config/keys.h"
 #include "config/text.h"
 #include "data/files.h"
 #include "data/images.h"
@@ -90,20 +92,20 @@ std::string render(const Table& table, int columns) {
   return text;
 }
 
-/// "model.dimension" -> "dimension", "weights.quantizer" -> "weights": what tells the axes of one grid apart in little room.
-std::string short_name(const std::string& key) {
-  const auto dot = key.find('.');
-  const std::string last = key.substr(dot + 1);
-  return last == "quantizer" || last == "kind" || last == "set" || last == "count" ? key.substr(0, dot) : last;
-}
-
 std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f} MB", bytes / 1e6) : fmt::format("{:.1f} GB", bytes / 1e9); }
 
-/// Adds to `messages` what `run` would say of a data file of this run that is not there.
-void look_for_data(const Settings& s, std::set<std::string>& messages) try {
-  if (!s.data.none() && !s.data.synthetic_linear()) expect_files(image_set(s.data.set), data_directory(s.data.dir), training_samples(s));
-} catch (const DataError& error) {
-  messages.insert(error.what());
+/// What a run reads: data.set, data.dir, training samples.
+using Images = std::tuple<std::string, std::string, std::size_t>;
+
+/// What `run` would say of data files that are not there, each once.
+std::set<std::string> missing_data(const std::set<Images>& needed) {
+  std::set<std::string> messages;
+  for (const auto& [set, dir, samples] : needed) try {
+      expect_files(image_set(set), data_directory(dir), samples);
+    } catch (const DataError& error) {
+      messages.insert(error.what());
+    }
+  return messages;
 }
 
 }  // namespace
@@ -119,7 +121,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
   std::size_t most_parts = 1, memory = 0;
   double total = 0, longest = 0;
   bool open_ended = false;
-  std::set<std::string> missing;
+  std::set<Images> images;
   for (const std::uint32_t i : order) {
     const RunPlan& run = grid.runs()[i];
     const Settings s = grid.settings(run);
@@ -140,7 +142,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     open_ended |= s.run.patience != 0;
     memory = std::max(memory, cost.bytes_per_rank);
     total += cost.core_seconds;
-    look_for_data(s, missing);
+    if (!s.data.none() && !s.data.synthetic_linear()) images.emplace(s.data.set, s.data.dir, training_samples(s));
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
   std::string text = render(table, columns);
@@ -148,7 +150,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));
   text += wrapped(totals, 0, static_cast<std::size_t>(columns));
   text += "(estimates; a shared or older machine takes longer)\n";
-  for (const std::string& message : missing) text += wrapped("as it is here, `run` would stop at once: " + message, 0, static_cast<std::size_t>(columns));
+  for (const std::string& message : missing_data(images)) text += wrapped("as it is here, `run` would stop at once: " + message, 0, static_cast<std::size_t>(columns));
   return text;
 }
 

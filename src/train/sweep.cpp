@@ -245,9 +245,10 @@ void make_folder(const fs::path& folder) {
   if (::access(folder.c_str(), W_OK) != 0) throw DataError(fmt::format("{}: cannot be written: choose another folder with --out", folder.string()));
 }
 
-/// Says how many runs are there already, and if another version of the program made them. DataError for a file that is not ours.
-void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, bool rerun) {
-  std::size_t finished = 0, other_commit = 0;
+/// Says how many runs are there already, and if another version of the program made them; gives those that someone copied from another
+/// experiment this one's header. DataError for a file that is not ours.
+void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, const fs::path& folder, const Results& header, bool rerun) {
+  std::size_t finished = 0, other_commit = 0, copies = 0;
   const std::string commit = build().commit;
   for (const std::uint32_t i : order) {
     const fs::path file = folder / (grid.runs()[i].id + ".h5");
@@ -256,8 +257,12 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
     const auto provenance = results.runs.empty() || !results.runs[0].groups.contains("provenance") ? Attributes{} : results.runs[0].groups.at("provenance");
     if (text_of(provenance, "commit") != commit) ++other_commit;
     ++finished;
+    if (rerun || results.experiment == header.experiment) continue;
+    adopt_copy(file, header);
+    ++copies;
   }
   if (finished == 0) return;
+  if (copies > 0) fmt::print("{} runs were copied from other experiments and are now of {}\n", copies, grid.name());
   if (rerun) fmt::print("{} of {} runs are complete and will be done again (--rerun)\n", finished, order.size());
   else fmt::print("{} of {} runs are complete and skipped (--rerun does them again)\n", finished, order.size());
   if (other_commit != 0 && !rerun) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
@@ -338,13 +343,10 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     make_folder(folder);
     remove_leftovers(folder, options.rerun);
     if (options.team_size.value_or(1) > world.ranks()) fmt::print("note: --team-size {} of {} rank{}: teams of {}\n", *options.team_size, world.ranks(), world.ranks() == 1 ? "" : "s", world.ranks());
-    if (!options.rerun) {
-      const Results header{grid.name(), grid.effective_text(), grid.axes(), {}};
-      if (const std::size_t copies = adopt_copies(grid, order, folder, header); copies > 0) fmt::print("{} runs were copied from other experiments and are now of {}\n", copies, grid.name());
-      if (const std::size_t references = adopt_references(grid, order, folder, header); references > 0)
-        fmt::print("{} references are complete in other experiments of {} and were copied\n", references, options.out.string());
-    }
-    report_finished(grid, order, folder, options.rerun);
+    const Results header{grid.name(), grid.effective_text(), grid.axes(), {}};
+    const std::size_t references = options.rerun ? 0 : adopt_references(grid, order, folder, header);
+    if (references > 0) fmt::print("{} references are complete in other experiments of {} and were copied\n", references, options.out.string());
+    report_finished(grid, order, folder, header, options.rerun);
   });
   std::size_t most_parts = 1, to_do = 0;
   std::vector<std::uint32_t> open;  // runs not done yet: what rank 0 finds counts, as others may be finishing runs meanwhile
