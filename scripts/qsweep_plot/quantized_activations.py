@@ -4,6 +4,7 @@ The training loss of an epoch is the mean over its mini-batches, exactly: t·A(t
 average_loss, so a difference of two such sums over an epoch is that epoch's. The table is also given as text (figure.table).
 """
 import numpy
+from matplotlib.ticker import MaxNLocator
 
 from . import frame, style
 from .reading import number
@@ -92,7 +93,7 @@ HEADS = ("network", "bits", "estimator", "training loss", "best accuracy [%]", "
 
 def label_of(run):
     """What tells apart runs of one network and bit width beside the estimator: α and one more batch norm."""
-    extra = [run.key("activations.alpha")] if run.key("activations.alpha") not in ("-", "published") else []
+    extra = ["α " + run.key("activations.alpha")] if run.key("activations.alpha") not in ("-", "published") else []
     return (", ".join(extra + (["norm after sums"] if run.key("model.sum_norm") == "plain" else [])))
 
 
@@ -113,21 +114,30 @@ def rows_of(results):
     return rows
 
 
+def heads_of(rows):
+    """The columns that a table needs: without the paper's, where it printed none of these."""
+    printed = any(row[6:] != ("–", "–") for row in rows)
+    return HEADS if printed else HEADS[:6]
+
+
 def note(rows):
     return "± half the range over seeds" if any("±" in cell for row in rows for cell in row) else ""
 
 
 def text_table(rows):
-    widths = [max(len(row[i]) for row in [HEADS] + rows) for i in range(len(HEADS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [HEADS] + rows) + "\n" + note(rows) + "\n" * bool(note(rows))
+    heads = heads_of(rows)
+    widths = [max(len(row[i]) for row in [heads] + rows) for i in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [heads] + rows]
+    return "\n".join(lines) + "\n" + note(rows) + "\n" * bool(note(rows))
 
 
 def draw_table(ax, rows):
     if not rows:
         return style.empty(ax, "no run of LeNet-5, VGG-11 or ResNet-20 in this file")
     ax.set_axis_off()
-    table = ax.table(cellText=[list(row) for row in rows], colLabels=[h.replace("paper: ", "paper:\n") for h in HEADS], loc="center", cellLoc="left",
-                     colWidths=[.11, .06, .2, .15, .15, .15, .09, .11])
+    heads = heads_of(rows)
+    table = ax.table(cellText=[list(row[:len(heads)]) for row in rows], colLabels=[h.replace("paper: ", "paper:\n") for h in heads],
+                     loc="center", cellLoc="left", colWidths=[.11, .06, .2, .15, .15, .15, .09, .11][:len(heads)])
     ax.set_title(note(rows), fontsize=9, loc="right", pad=0)
     table.auto_set_font_size(False)
     table.set_fontsize(9)
@@ -161,11 +171,11 @@ def draw_sigma(ax, results):
 
 
 def draw_runs(ax, runs, colour, ys, **line):
-    """One thin line for each seed, a thick one for their mean where they have the same epochs."""
+    """Runs that differ in nothing but their seed: a thin line for each, a thick one for their mean where they have the same epochs."""
     curves = [(epochs_of(r), ys(r)) for r in runs if not r.diverged]
     curves = [(x, y) for x, y in curves if x is not None and y is not None]
     for x, y in curves:
-        ax.plot(x, y, color=colour, lw=.7 if len(curves) > 1 else 1.6, marker="o" if len(x) == 1 else None, ms=4, **line)
+        ax.plot(x, y, **{"marker": "o" if len(x) == 1 else None, "ms": 4, **line, "color": colour, "lw": .7 if len(curves) > 1 else 1.6})
     if len(curves) > 1 and len({len(x) for x, _ in curves}) == 1:
         ax.plot(curves[0][0], numpy.mean([y for _, y in curves], 0), color=colour, lw=1.8, **line)
 
@@ -175,8 +185,21 @@ def accuracy_of(run):
     return None if curve is None else curve.y
 
 
+def markers_of(runs):
+    """label_of() -> a marker, where there is more than one; the runs with the published settings have none."""
+    labels = sorted({label_of(r) for r in runs} - {""})
+    return {"": None, **dict(zip(labels, style.MARKERS))}
+
+
+def draw_accuracies(ax, runs, colour, marker_of, **line):
+    for label, marker in marker_of.items():
+        mark = {"marker": marker, "ms": 4.5} if marker else {}
+        draw_runs(ax, [r for r in runs if label_of(r) == label], colour, accuracy_of, **line, **mark)
+
+
 def table1(results):
     rows = rows_of(results)
+    marker_of = markers_of(results.runs)
     kinds = [k for k in NETWORKS if any(r.key("model.kind") == k for r in results.runs)]
     panels = [(kind, bits) for kind in kinds for bits in sorted({bits_of(r) for r in results.runs if r.key("model.kind") == kind} - {0})]
     columns = len(panels) + 1
@@ -184,9 +207,10 @@ def table1(results):
     grid = figure.add_gridspec(2, columns, height_ratios=(3.4, .27 * (len(rows) + 2)))
     for column, (kind, bits) in enumerate(panels):
         ax = figure.add_subplot(grid[0, column])
-        draw_runs(ax, members(results.runs, kind, 0, "-"), COLOURS["-"], accuracy_of, ls=style.DOTTED)
+        draw_accuracies(ax, members(results.runs, kind, 0, "-"), COLOURS["-"], marker_of, ls=style.DOTTED)
         for estimator in ESTIMATORS:
-            draw_runs(ax, members(results.runs, kind, bits, estimator), COLOURS[estimator], accuracy_of)
+            draw_accuracies(ax, members(results.runs, kind, bits, estimator), COLOURS[estimator], marker_of)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.panel(ax, "abcdefgh"[column], f"{NETWORKS[kind]}, {bits} bits", "epoch", results.label("test_accuracy"))
         seen = numpy.concatenate([line.get_ydata() for line in ax.get_lines()] or [numpy.array([])])
         if seen.size:  # the first epochs would flatten the rest
@@ -195,13 +219,15 @@ def table1(results):
     draw_table(figure.add_subplot(grid[1, :]), rows)
     handles = [style.Line2D([], [], color=COLOURS[e], lw=2, label=NAMES[e]) for e in ESTIMATORS]
     handles.append(style.Line2D([], [], color="black", ls=style.DOTTED, lw=2, label="float network"))
+    handles += [style.Line2D([], [], color=style.GREY, ls="none", marker=m, ms=5, label=label) for label, m in marker_of.items() if m]
     short = [text for text in (shortened(results.runs, kind) for kind in kinds) if text]
     limited = any(number(r.key("data.limit")) for r in results.runs)
     notes = []
     if short or limited:
         notes.append(f"Reduced: epochs {', '.join(short) or 'in full'}{'; part of the training set' if limited else ''}. Only the order of the estimators can be compared.")
     figure.table = text_table(rows) + "".join(note + "\n" for note in notes)
-    return frame.finish(figure, results, "straight-through estimators, Table 1 of Yin et al. 2019", notes, handles, band=False)
+    title = "straight-through estimators, " + ("beyond " if len(marker_of) > 1 else "") + "Table 1 of Yin et al. 2019"
+    return frame.finish(figure, results, title, notes, handles, band=False)
 
 
 # Figures 2 and 4 -----------------------------------------------------------------------------------------------------------------

@@ -262,7 +262,7 @@ void report_finished(const Grid& grid, const std::vector<std::uint32_t>& order, 
     ++copies;
   }
   if (finished == 0) return;
-  if (copies > 0) fmt::print("{} runs were copied from other experiments and are now of {}\n", copies, grid.name());
+  if (copies > 0) fmt::print("{} copied from other experiments and {} now of {}\n", copies == 1 ? "1 run was" : fmt::format("{} runs were", copies), copies == 1 ? "is" : "are", grid.name());
   if (rerun) fmt::print("{} of {} runs are complete and will be done again (--rerun)\n", finished, order.size());
   else fmt::print("{} of {} runs are complete and skipped (--rerun does them again)\n", finished, order.size());
   if (other_commit != 0 && !rerun) fmt::print("warning: {} of these were made by another version of qsweep (this is {})\n", other_commit, commit);
@@ -345,7 +345,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     if (options.team_size.value_or(1) > world.ranks()) fmt::print("note: --team-size {} of {} rank{}: teams of {}\n", *options.team_size, world.ranks(), world.ranks() == 1 ? "" : "s", world.ranks());
     const Results header{grid.name(), grid.effective_text(), grid.axes(), {}};
     const std::size_t references = options.rerun ? 0 : adopt_references(grid, order, folder, header);
-    if (references > 0) fmt::print("{} references are complete in other experiments of {} and were copied\n", references, options.out.string());
+    if (references > 0) fmt::print("{} in other experiments of {} and {} copied\n", references == 1 ? "1 reference is complete" : fmt::format("{} references are complete", references), options.out.string(), references == 1 ? "was" : "were");
     report_finished(grid, order, folder, header, options.rerun);
   });
   std::size_t most_parts = 1, to_do = 0;

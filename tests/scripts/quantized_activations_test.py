@@ -87,6 +87,26 @@ class Figures(unittest.TestCase):
         for expected in ("clipped ReLU", "float network", "α = 0.6511", "LeNet-5, 4 bits"):
             self.assertIn(expected, words)
 
+    def test_other_settings_are_no_seeds_of_one(self):
+        path, file = self.file("sensitivity")
+        last = {"ceil": 60, "positive": 70}
+        with file:
+            add_run(file, "float", {"model.kind": "resnet20", "activations.bits": "none"}, [.5, .1], [80, 90])
+            for alpha, accuracy in last.items():
+                for estimator in quantized_activations.ESTIMATORS:
+                    add_run(file, alpha + estimator, {"model.kind": "resnet20", "activations.bits": 2, "activations.ste": estimator, "activations.alpha": alpha}, [.9, .5], [50, accuracy])
+        words, files = self.drawn(path)
+        for expected in ("beyond Table 1", "α ceil", "α positive", "clipped ReLU (α positive)"):
+            self.assertIn(expected, words)
+        self.assertNotIn("paper:", words, "a column without a number")
+        with open(files[1]) as text:
+            self.assertNotIn("±", text.read())
+        results = reading.read(path)
+        panel = quantized_activations.table1(results).axes[0]
+        relu = [line for line in panel.get_lines() if line.get_color() == quantized_activations.COLOURS["relu"]]
+        self.assertEqual(sorted(line.get_ydata()[-1] for line in relu), sorted(last.values()), "no mean of the two")
+        self.assertEqual(len({line.get_marker() for line in relu}), 2)
+
     def test_training_loss_is_the_mean_of_its_epoch(self):
         path, file = self.file("other")
         with file:
