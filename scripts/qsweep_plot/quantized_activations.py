@@ -210,7 +210,7 @@ def table1(results):
         draw_accuracies(ax, members(results.runs, kind, 0, "-"), COLOURS["-"], marker_of, ls=style.DOTTED)
         for estimator in ESTIMATORS:
             draw_accuracies(ax, members(results.runs, kind, bits, estimator), COLOURS[estimator], marker_of)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
         style.panel(ax, "abcdefgh"[column], f"{NETWORKS[kind]}, {bits} bits", "epoch", results.label("test_accuracy"))
         seen = numpy.concatenate([line.get_ydata() for line in ax.get_lines()] or [numpy.array([])])
         if seen.size:  # the first epochs would flatten the rest
