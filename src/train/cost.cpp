@@ -1,5 +1,7 @@
 #include "train/cost.h"
 
+#include <algorithm>
+
 #include "model/networks.h"
 #include "train/network_cost.h"
 #include "train/trainer.h"
@@ -20,16 +22,10 @@ double share_of_first_layer(const Settings& s) {
   return s.data.set == "mnist" ? 0.4 : s.data.set == "fashion_mnist" ? 0.8 : 1;
 }
 
-/// Convolutions, what lies between them, and evaluations: instead of the estimate by parameters.
-void add_convolutions(const Settings& s, double iterations, const Speed& speed, double& seconds, Cost& cost) {
-  const NetworkWork work = work_of(network_plan_of(s), convolution_kind(s));
-  const auto samples = static_cast<double>(training_samples(s)), test = static_cast<double>(describe(image_set(s.data.set)).test);
-  const auto batch = static_cast<double>(s.workers.batch), workers = static_cast<double>(s.workers.count), per_epoch = samples / (batch * workers);
-  seconds += iterations * work.training * batch * workers;
-  if (!s.weights.quantized() && !s.gradients.quantized())  // then the optimizer alone passes over the parameters
-    seconds -= iterations * (workers + 2) * static_cast<double>(cost.parameters) * (1 / speed.elements - 0.2e-9);
-  seconds += work.forward * (test * evaluations(s.run.evaluate_every, iterations, per_epoch) + samples * evaluations(s.run.evaluate_train_every, iterations, per_epoch));
-  cost.bytes_per_rank += static_cast<std::size_t>(4 * work.activations * batch);
+/// Seconds of one core for what follows the reference and each L step: a C step, batch norm's statistics, four evaluations.
+double compression_seconds(const Settings& s, double parameters, double samples, double test, double forward) {
+  const double times = s.method == "direct_compression" ? 1 : static_cast<double>(s.compression.steps) + 1;
+  return times * (parameters * 20e-9 + forward * (2 * (samples + test) + std::min(samples, 8192.0)));
 }
 
 }  // namespace
@@ -55,12 +51,23 @@ Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Spe
     cost.flops_per_iteration += static_cast<double>(d) * batch * batch * workers;                    // Gram matrix
     if (s.theory.hindsight) draws *= 3, cost.flops_per_iteration += static_cast<double>(d * d) * batch * workers;
   }
-  const double per_iteration = (convolves ? 0 : cost.flops_per_iteration / speed.flops) + (workers + 2) * static_cast<double>(d) / speed.elements + draws / speed.draws + 4e-6 * workers;
-  const auto iterations = static_cast<double>(cost.iterations == 0 ? 100 * s.run.patience : cost.iterations);
-  cost.core_seconds = per_iteration * iterations + 0.05;
   const std::size_t fields = 6;  // w, first and second moment, ŵ, mean gradient, and a message
   cost.bytes_per_rank = 4 * d * (fields + workers_per_rank) + 4 * s.workers.batch * (inputs + 4 * s.model.dimension) + (std::size_t{60} << 20);  // 60 MiB: the program and MPI
-  if (convolves) add_convolutions(s, iterations, speed, cost.core_seconds, cost);
+  double computing = cost.flops_per_iteration / speed.flops, forward = 2 * static_cast<double>(d) / speed.flops;
+  if (convolves) {
+    const NetworkWork work = work_of(network_plan_of(s), convolution_kind(s));
+    computing = work.training * batch * workers;
+    forward = work.forward;
+    cost.bytes_per_rank += static_cast<std::size_t>(4 * work.activations * batch);
+  }
+  const bool quantizes = s.weights.quantized() || s.gradients.quantized();  // else the optimizer alone passes over the parameters
+  const double per_iteration = computing + (workers + 2) * static_cast<double>(d) / (quantizes ? speed.elements : speed.updates) + draws / speed.draws + 4e-6 * workers;
+  const auto iterations = static_cast<double>(cost.iterations == 0 ? 100 * s.run.patience : cost.iterations);
+  cost.core_seconds = per_iteration * iterations + 0.05;
+  if (network == nullptr) return cost;
+  const auto samples = static_cast<double>(training_samples(s)), test = static_cast<double>(describe(image_set(s.data.set)).test), per_epoch = samples / (batch * workers);
+  cost.core_seconds += forward * (test * evaluations(s.run.evaluate_every, iterations, per_epoch) + samples * evaluations(s.run.evaluate_train_every, iterations, per_epoch));
+  if (s.compresses()) cost.core_seconds += compression_seconds(s, static_cast<double>(d), samples, test, forward);
   return cost;
 }
 

@@ -16,8 +16,9 @@ struct Cost {
 };
 
 struct Speed {
-  double flops = 60e9;       ///< matrix products, per second and core
+  double flops = 80e9;       ///< matrix products, per second and core
   double elements = 0.7e9;   ///< parameters quantized, packed and updated, per second and core
+  double updates = 5e9;      ///< parameters updated alone
   double draws = 1.5e9;      ///< random numbers of the synthetic stream
 };
 

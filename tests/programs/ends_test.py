@@ -51,6 +51,8 @@ class Ends(ProgramTest):
     def test_a_rank_that_dies_ends_all(self):
         for rank in (0, 1):
             process = self.under_way()
+            with open(f"/proc/{self.ranks()[rank]}/comm") as name:
+                self.assertEqual(name.read().strip(), "qsweep", "what top shows and pkill finds, though the program starts itself again")
             os.kill(self.ranks()[rank], signal.SIGKILL)
             outcome = self.finish(process, 30)
             self.assertNotEqual(outcome.code, 0, str(outcome))

@@ -69,6 +69,22 @@ TEST(Cost, of_convolutional_networks_is_that_of_their_layers_and_evaluations) {
               2, 0.01);
 }
 
+TEST(Cost, of_compression_counts_what_follows_each_l_step) {
+  const auto seconds = [](const char* steps, const char* iterations, const char* samples) {
+    return estimate(settings({{"experiment.method", "learning_compression"},
+                              {"data.set", "cifar10"},
+                              {"data.limit", samples},
+                              {"model.kind", "binaryconnect_vgg"},
+                              {"compression.size", "2"},
+                              {"compression.steps", steps},
+                              {"compression.iterations", iterations}}),
+                    1)
+        .core_seconds;
+  };
+  EXPECT_GT(seconds("100", "1", "1000"), 5 * seconds("1", "100", "1000")) << "four evaluations after each L step";
+  EXPECT_GT(seconds("10", "1", "50000"), 2 * seconds("10", "1", "1000")) << "of the training set, too";
+}
+
 TEST(Cost, grows_with_everything_that_takes_time) {
   const Given linear = {{"run.iterations", "1000"}};
   const auto with = [&](const char* key, const char* value, bool network) {
