@@ -172,6 +172,7 @@ void show_runs(const Survey& seen, const Points& points, Page& page) {
   });
   page.table(std::move(table));
   if (!first) page.paragraph(legend(rows, constant_seeds, constant_iterations) + (marked ? "; * best" : ""));
+  else if (std::ranges::none_of(rows, &Row::diverged)) page.paragraph("no final values: what these runs measured (qsweep_bench, the simulator) is drawn by scripts/plot.py");
 }
 
 /// Ids, the first few of many.

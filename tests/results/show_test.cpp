@@ -542,7 +542,7 @@ TEST_F(Show, RunsWithoutValuesStillCount) {
   Record run = run_of("a", 64, "fp", "fp", 1, 0);
   run.datasets.clear();
   run.attributes.erase("weights.quantizer");
-  EXPECT_TRUE(mentions(shown(toy({run}), 40), {"1 run;", "1000"}));
+  EXPECT_TRUE(mentions(shown(toy({run}), 40), {"1 run;", "1000", "no final values", "plot.py"}));
 }
 
 }  // namespace
