@@ -151,11 +151,12 @@ double time_limit_of(const std::string& text) {
   throw ConfigError(fmt::format("--time-limit {}: allowed: seconds, or numbers with s, m, h or d: 90, 55m, 1h30m", text));
 }
 
+/// COLUMNS, where somebody exported it, is a wish; else the terminal's width.
 int terminal_columns() {
+  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) return std::atoi(columns);
   winsize size{};
   if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  const char* columns = std::getenv("COLUMNS");
-  return columns != nullptr && std::atoi(columns) > 0 ? std::atoi(columns) : 80;
+  return 80;
 }
 
 po::options_description experiment_options() {
@@ -282,6 +283,7 @@ int command_diff(const Arguments& arguments) {
   for (const std::string& run : comparison.only_a) fmt::print("run {}: only in the first file\n", run);
   for (const std::string& run : comparison.only_b) fmt::print("run {}: only in the second file\n", run);
   if (comparison.first) fmt::print("{}\n", printable(comparison.first->text()));
+  else if (comparison.runs == 0) fmt::print("no run is in both\n");
   else fmt::print("{} datasets of {} runs are equal to the bit\n", comparison.datasets, comparison.runs);
   return comparison.equal() ? 0 : 1;
 }
@@ -315,7 +317,10 @@ int command_keys(const Arguments& arguments) {
 int command_info(const Arguments& arguments) {
   parse(arguments, po::options_description("options"), "qsweep info", "", 0);
   const Build b = build();
-  fmt::print("qsweep      {} ({})\ncompiler    {}\nflags       {} {}\nCPU         {}, kernels {}\n", b.version, b.commit, b.compiler, b.type, b.flags, cpu_model(), name(simd()));
+  const auto columns = static_cast<std::size_t>(terminal_columns());
+  fmt::print("qsweep      {} ({})\ncompiler    {}\n", b.version, b.commit, b.compiler);
+  fmt::print("flags       {}", wrapped(fmt::format("{} {}", b.type, b.flags), 12, columns).substr(12));
+  fmt::print("CPU         {}, kernels {}\n", cpu_model(), name(simd()));
   fmt::print("BLAS        {}, kernel {}{}\n", blas_version(), blas_kernel(), faster_blas_kernel().empty() ? "" : fmt::format(" (a faster one is possible: {})", faster_blas_kernel()));
   fmt::print("MPI         {}\nHDF5        {}\n", Mpi::library_version(), hdf5_version());
   return 0;

@@ -1,6 +1,6 @@
 // qsweep_bench kernels                 quantizing, packing, averaging, weight quantizers: per core, beside the limit they run against
 // qsweep_bench codebooks               projections onto codebooks: seconds for 16 million weights, on one core
-// qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...
+// qsweep_bench step NETWORK …          one training step, layer by layer
 // mpirun -n P qsweep_bench exchange …     the three topologies beside MPI_Allreduce of floats: qsweep_bench/exchange.cpp
 // One core; medians of several repetitions; limits are measured in the same run.
 #include <fmt/format.h>
@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "config/experiment.h"
 #include "config/grid.h"
+#include "config/text.h"
 #include "data/files.h"
 #include "exchange/communicator.h"
 #include "model/blas.h"
@@ -218,9 +219,27 @@ void print_layers(const Settings& settings) {
     fmt::print("  {:<22}{:>12.4f}{:>12.4f}{}\n", row.layer, 1e3 * row.forward / passes, 1e3 * row.backward / passes, row.layer.starts_with("block") ? "  (its layers are above)" : "");
 }
 
+std::string usage() {
+  return fmt::format(R"(qsweep_bench: what the machine does
+
+  qsweep_bench kernels      quantizers and packing, beside what memory allows
+  qsweep_bench codebooks    C steps on 16 million weights
+  qsweep_bench step NETWORK [--dimension D] [--weights lab] [--gradients sq2]
+                            [--set section.key=value]...
+                            one training step, layer by layer; NETWORK: linear,
+{}  mpirun -n P qsweep_bench exchange [--from 10] [--to 26] [--cifarnet]
+                            [--gradients sq2] [--weights laq3] [--seconds S]
+                            [--network NAME] [--gbits G] [--latency US]
+                            [-o FILE.h5]
+                            one exchange, for 2^FROM to 2^TO elements; with
+                            --gbits what a network of G Gbit/s and US µs adds
+)",
+                     wrapped(fmt::format("{}", fmt::join(network_names(), ", ")), 28, 80));
+}
+
 int command_step(const Arguments& arguments, const Team& world) {
-  po::options_description options("qsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [options]");
-  options.add_options()("help,h", "this text")("dimension", po::value<std::string>(), "d")("weights", po::value<std::string>()->default_value("fp"))(
+  po::options_description options;
+  options.add_options()("dimension", po::value<std::string>(), "d")("weights", po::value<std::string>()->default_value("fp"))(
       "gradients", po::value<std::string>()->default_value("fp"))("set", po::value<Arguments>()->composing(), "section.key=value")("model", po::value<Arguments>());
   po::positional_options_description places;
   places.add("model", 1);
@@ -252,7 +271,8 @@ int command_step(const Arguments& arguments, const Team& world) {
   steps.erase(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(5, steps.size() - 1)));
   const double step = median(steps), samples = static_cast<double>(settings.workers.count * settings.workers.batch);
   const double parameters = static_cast<double>(make_model(settings)->layout().dimension()), flops = 4 * parameters * samples;
-  const double peak = sgemm_peak();
+  const double peak = sgemm_peak();  // on all ranks at once, as the steps were
+  if (!world.is_root()) return 0;
   fmt::print("{}{}, W({})-G({}), batch {}, data {}: {:.4f} ms a step, {:.0f} samples/s\n", model, settings.model.dimension == 0 ? "" : fmt::format(" d = {}", settings.model.dimension), settings.weights.quantizer,
              settings.gradients.quantizer, settings.workers.batch, settings.data.set, 1e3 * step, samples / step);
   fmt::print("  matrix products alone at sgemm peak ({:.0f} GFLOP/s): {:.4f} ms = {:.0f} % of the step\n", peak / 1e9, 1e3 * flops / peak, 100 * flops / peak / step);
@@ -275,13 +295,19 @@ int main(int argc, char** argv) {
   const Mpi mpi(argc, argv);
   const Arguments arguments(argv + std::min(argc, 2), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "";
+  const Team world = Team::world();
+  const bool help = command == "--help" || command == "-h" || std::ranges::any_of(arguments, [](const std::string& word) { return word == "--help" || word == "-h"; });
+  if (help || command.empty()) {
+    if (world.is_root()) fmt::print("{}", usage());
+    return help ? 0 : 2;
+  }
   try {
+    if ((command == "kernels" || command == "codebooks") && !arguments.empty()) throw ConfigError(fmt::format("command line: {} {}: {} takes no options; qsweep_bench --help", command, arguments.front(), command));
     if (command == "kernels") return command_kernels();
     if (command == "codebooks") return command_codebooks();
-    if (command == "exchange") return bench_exchange(arguments, Team::world());
-    if (command == "step") return command_step(arguments, Team::world());
-    fmt::print("qsweep_bench kernels\nqsweep_bench codebooks\nqsweep_bench step linear|mlp|cifarnet|lenet300|lenet5|vgg11|resnet20|binaryconnect_vgg [--dimension D] [--weights lab] [--gradients sq2] [--set section.key=value]...\nmpirun -n P qsweep_bench exchange [--from 10] [--to 26] [--gradients sq2] [--weights laq3] [--cifarnet] [--network NAME] [--gbits G] [--latency MICROSECONDS] [-o FILE.h5]\n");
-    return command == "--help" || command == "-h" ? 0 : 2;
+    if (command == "exchange") return bench_exchange(arguments, world);
+    if (command == "step") return command_step(arguments, world);
+    throw ConfigError(fmt::format("command line: {}: no such command; allowed: kernels, codebooks, step, exchange (qsweep_bench --help)", command));
   } catch (const ConfigError& e) {
     fmt::print(stderr, "qsweep_bench: {}\n", e.what());
     return 2;

@@ -235,6 +235,9 @@ void store(const Options& o, const Team& world, const std::vector<SizeResult>& s
 
 int bench_exchange(const std::vector<std::string>& arguments, const Team& world) {
   const Options o = parse(arguments);
+  world.on_root([&] {  // before minutes of measuring
+    if (!o.output.empty()) require_replaceable(o.output);
+  });
   if (world.is_root()) {
     if (world.ranks() == 1) fmt::print("note: one rank has nobody to exchange with: mpirun -n 2 qsweep_bench exchange\n");
     fmt::print("{} ranks, one worker each, {}; {} up, {} down; medians, x: times MPI_Allreduce of floats\n", world.ranks(), o.network, o.gradients, o.weights);

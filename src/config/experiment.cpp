@@ -149,7 +149,7 @@ void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
     require_text(set, "--set");
     if (set.find('#') != std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: text without #, which begins a comment in the experiment's text", shortened(set)));
     const auto equals = set.find('=');
-    if (equals == std::string::npos) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", shortened(set)));
+    if (equals == std::string::npos || trim(set.substr(0, equals)).empty()) throw ConfigError(fmt::format("--set {}: allowed: section.key=value[,value…]", shortened(set)));
     const Line line{trim(set.substr(0, equals)), trim(set.substr(equals + 1)), "--set"};
     check_sweep_exists(e, line);
     const Place place = place_of(e, line);
@@ -157,7 +157,10 @@ void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
       add_zip(*place.section, line);
       continue;
     }
-    put(*place.section, checked(line, place.key));
+    Assignment assignment = checked(line, place.key);
+    if (const Assignment* earlier = place.section->find(place.key); earlier != nullptr && earlier->source == line.source)
+      throw ConfigError(fmt::format("--set {}: {} is set twice; allowed: once (values of an axis are separated by commas)", shortened(set), line.key));
+    put(*place.section, std::move(assignment));
     if (line.key.starts_with("sweep.")) continue;
     for (Section& sweep : e.sweeps) std::erase_if(sweep.assignments, [&](const Assignment& a) { return a.key == line.key; });  // the command line wins there, too
   }

@@ -234,14 +234,23 @@ void Grid::check_meaning(const Experiment& e) const {
     for (const Assignment& a : sweep.assignments) (bare(a.key).depth == 0 ? asked : asked_of_references).emplace(bare(a.key).name, &a);
   if (e.reference)
     for (const Assignment& a : e.reference->assignments) asked_of_references.emplace(bare(a.key).name, &a);
+  std::map<std::string, const Assignment*> set;  // on the command line, whether or not it means something where another section wins
+  for (const auto& entry : asked)
+    if (entry.second->source == "--set") set.insert(entry);
   for (const RunPlan& run : runs_) {
-    if (asked.empty() && (asked_of_references.empty() || !run.is_reference())) continue;
+    if (asked.empty() && set.empty() && (asked_of_references.empty() || !run.is_reference())) continue;
     const Point point = effective(run);
+    std::erase_if(set, [&](const auto& entry) { return point.at(entry.first) != meaningless && blamed(run, entry.first, e) == entry.second; });
     const auto has_meaning = [&](const auto& entry) { return point.at(entry.first) != meaningless; };
     std::erase_if(asked, has_meaning);
     if (run.is_reference()) std::erase_if(asked_of_references, has_meaning);
   }
   if (asked.empty()) asked.swap(asked_of_references);
+  if (asked.empty() && !set.empty()) {
+    const auto& [name, assignment] = *set.begin();
+    throw ConfigError(fmt::format("--set {} = {}: reaches no run: it means something in references alone, which have a value of their own; allowed: --set reference.{} = …", name,
+                                  shortened(fmt::format("{}", fmt::join(assignment->values, ", "))), name));
+  }
   if (asked.empty()) return;
   const auto& [name, assignment] = *asked.begin();
   throw ConfigError(fmt::format("{}: {} = {}: has no meaning in this experiment; it needs {}", assignment->source, name, shortened(fmt::format("{}", fmt::join(assignment->values, ", "))), find_key(name)->needs));

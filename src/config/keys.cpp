@@ -395,8 +395,8 @@ std::vector<Key> make_keys() {
   add("compression.update_factor", "factor on the weights' updates, or glorot: √((fan_in + fan_out)/1.5)", word_or("glorot", real(0, true)), always("1"), binary_connect, "experiment.method = binary_connect");
 
   const auto endless = [=](const Point& p) { return !compresses(p); };
-  const std::string ending = "experiment.method = distributed or binary_connect (others end by compression.steps)";
-  add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"), endless, ending);
+  const std::string compressing_ends = " (those that compress end by compression.steps)", ending = "experiment.method = distributed or binary_connect" + compressing_ends;
+  add("run.iterations", "T, 0 = no such limit", integer(0, 4'000'000'000), always("0"), endless, "experiment.method = distributed, binary_connect or coarse_gradient" + compressing_ends);
   add("run.epochs", "E, 0 = no such limit", real(0, false), always("0"), [=](const Point& p) { return images(p) && endless(p); }, image_sets + "; " + ending);
   add("run.patience", "stop when average_loss has not fallen for so many iterations, 0 = no such limit", integer(0, 4'000'000'000), always("0"), endless, ending);
   add("run.seed", "key of all draws", integer(0, 9'007'199'254'740'992), always("1"));
@@ -625,6 +625,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   const bool grey = s.data.set == "mnist" || s.data.set == "fashion_mnist";
   if (s.model.kind == "superresolution") {
     if (!grey) return Conflict{"data.set", "model.kind = superresolution allows: mnist, fashion_mnist"};
+    if (s.data.limit != 0 && s.data.limit <= 196) return Conflict{"data.limit", "model.kind = superresolution allows: 0 (all), or more samples than its 196 inputs"};
     if (!s.compresses()) return Conflict{"experiment.method", "model.kind = superresolution allows: learning_compression, direct_compression, iterated_direct_compression"};
     return std::nullopt;
   }
@@ -661,7 +662,7 @@ std::optional<Conflict> find_conflict(const Settings& s) {
   if (p.at("workers.total_batch") != "none" && p.at("workers.total_batch") != meaningless && parse_real(p.at("workers.total_batch")) != static_cast<double>(s.workers.count * s.workers.batch))
     return Conflict{"workers.total_batch", fmt::format("must be a multiple of workers.count = {}", s.workers.count)};
   if (!s.optimizer.decays.empty() && s.optimizer.decays.size() != s.optimizer.milestones.size())
-    return Conflict{"optimizer.decay", fmt::format("optimizer.milestones = {} allows: one factor, or {}", p.at("optimizer.milestones"), s.optimizer.milestones.size())};
+    return Conflict{"optimizer.decay", fmt::format("optimizer.milestones = {} allows: one factor, or {} of them", p.at("optimizer.milestones"), s.optimizer.milestones.size())};
   if (p.at("optimizer.milestones").find('/') != std::string::npos && s.run.epochs == 0)
     return Conflict{"optimizer.milestones", "shares of run.epochs need run.epochs > 0; without it: epochs"};
   if (std::ranges::adjacent_find(s.optimizer.milestones, std::ranges::greater_equal()) != s.optimizer.milestones.end()) return Conflict{"optimizer.milestones", "allowed: increasing epochs, separated by spaces"};

@@ -25,6 +25,41 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
+/// One key with another value than its default's, and what that makes of the defaults of the others.
+struct Variation {
+  std::string text;
+  Point effective;
+};
+
+std::vector<Variation> variations() {
+  std::vector<Variation> found;
+  const auto add = [&](const std::string& key, const std::string& value) { found.push_back({key + " = " + value, effective_point({{key, value}})}); };
+  for (const char* key : {"experiment.method", "data.set", "model.kind", "weights.quantizer", "optimizer.kind", "optimizer.schedule"}) {
+    const Key* known = find_key(key);
+    for (const std::string& value : split(known->allowed, ',')) try {
+        if (known->canonical(value) != known->default_value(effective_point({}))) add(key, value);
+      } catch (const std::invalid_argument&) {  // "a or b" and other words that are no value
+      }
+  }
+  return found;
+}
+
+/// "2 with model.kind = mlp": defaults that are another one elsewhere, unless an earlier key's other value says so already.
+std::string other_defaults(const Key& key, const std::string& usual) {
+  static const std::vector<Variation> all = variations();
+  std::vector<std::pair<std::string, std::string>> others;  // default, where
+  for (const Variation& v : all) {
+    const std::string& value = v.effective.at(key.name);
+    if (v.text.starts_with(key.name + " ") || value == usual || value == meaningless) continue;
+    const auto known = std::ranges::find(others, value, &std::pair<std::string, std::string>::first);
+    if (known == others.end()) others.emplace_back(value, v.text);
+    else known->second += (v.text.substr(0, v.text.find(' ')) == known->second.substr(0, known->second.find(' ')) ? v.text.substr(v.text.find('=') + 1).insert(0, ",") : ", " + v.text);
+  }
+  std::string text;
+  for (const auto& [value, where] : others) text += fmt::format("{}{} with {}", text.empty() ? "" : "; ", value, where);
+  return text;
+}
+
 }  // namespace
 
 std::string short_name(const std::string& key) {
@@ -60,6 +95,7 @@ std::string keys_text(const std::string& section, int columns) {
     if (!section.empty() && head != section && key.name != section) continue;
     text += fmt::format("{} = {}\n", key.name, effective[key.name]);
     text += wrapped(key.meaning, 4, static_cast<std::size_t>(columns));
+    if (const std::string others = other_defaults(key, effective[key.name]); !others.empty()) text += wrapped("default " + others, 4, static_cast<std::size_t>(columns));
     text += wrapped("allowed: " + key.allowed, 4, static_cast<std::size_t>(columns));
     if (!key.needs.empty()) text += wrapped("only with " + key.needs, 4, static_cast<std::size_t>(columns));
   }

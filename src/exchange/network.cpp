@@ -52,9 +52,12 @@ ModelledTraffic modelled_traffic(const std::string& exchange, const Layout& layo
                                  const std::vector<std::string>& full_precision) {
   ModelledTraffic traffic{exchange, gradient_bits, weight_bits, 0, 0, layout.dimension()};
   const auto layer_of = [](const Tensor& t) { return t.name.substr(0, t.name.find('/')); };
+  std::vector<std::string> layers;
+  for (const Tensor& t : layout.tensors())
+    if (layers.empty() || layers.back() != layer_of(t)) layers.push_back(layer_of(t));
   for (const std::string& layer : full_precision)
-    if (std::ranges::none_of(layout.tensors(), [&](const Tensor& t) { return layer_of(t) == layer; }))
-      throw ConfigError(fmt::format("network.full_precision: this model has no layer {}", layer));
+    if (std::ranges::find(layers, layer) == layers.end())
+      throw ConfigError(fmt::format("network.full_precision = {}: this model has no layer {}; allowed: none, or names out of {}", fmt::join(full_precision, " "), layer, fmt::join(layers, " ")));
   for (const Tensor& t : layout.tensors()) {
     if (std::ranges::find(full_precision, layer_of(t)) != full_precision.end()) continue;
     traffic.quantized += t.size;

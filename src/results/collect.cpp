@@ -34,6 +34,13 @@ std::string experiment_of(const fs::path& folder) {
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
+bool is_run_file(const fs::path& file, const fs::path& folder) {
+  const std::string id = file.stem().string();
+  const bool named_so = file.extension() == ".h5" && id.size() == 16 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  std::error_code none;
+  return named_so && fs::equivalent(fs::absolute(file).parent_path(), folder, none);
+}
+
 /// The reason without the file's name, which stands before it in any case.
 LeftOut left_out(const fs::path& file, const DataError& error) {
   std::string reason = error.what();
@@ -124,6 +131,8 @@ void thin_out(Record& run, std::size_t points) {
 }  // namespace
 
 CollectReport collect(const fs::path& folder, const std::optional<std::vector<std::string>>& expected, const fs::path& output, const CollectOptions& options) {
+  if (is_run_file(output, folder)) throw DataError(output.string() + ": is the name of a run of this folder: name a file outside of it");
+  require_replaceable(output);
   CollectReport report;
   const std::set<std::string> wanted =
       expected ? std::set<std::string>(expected->begin(), expected->end()) : std::set<std::string>{};

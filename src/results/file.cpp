@@ -136,6 +136,16 @@ void write_run(Writer& file, const Record& run) {
   for (const auto& [name, attributes] : run.groups) file.attributes(group + "/" + name, attributes);
 }
 
+void require_replaceable(const std::filesystem::path& file) {
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(file, none) || std::filesystem::file_size(file, none) == 0) return;
+  try {
+    open_results(file, false, false);
+  } catch (const DataError&) {
+    throw DataError(file.string() + ": exists and is no results file of this version of qsweep: name another, or remove it first");
+  }
+}
+
 void write_results(const std::filesystem::path& path, const Results& results) {
   Writer file(path);
   write_header(file, results);

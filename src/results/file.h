@@ -15,6 +15,9 @@ namespace qsweep {
 inline constexpr const char* results_format = "qsweep-results";
 inline constexpr std::int64_t results_format_version = 1;
 
+/// DataError if there is something of that name that is not qsweep's results, which a slip of the hand would lose. Empty files are nothing.
+void require_replaceable(const std::filesystem::path&);
+
 /// All of it or nothing (results/writer.h); replaces an older file of that name.
 void write_results(const std::filesystem::path&, const Results&);
 

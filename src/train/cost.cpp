@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "exchange/network.h"
 #include "model/networks.h"
+#include "train/compression.h"
 #include "train/network_cost.h"
 #include "train/trainer.h"
 
@@ -34,6 +36,8 @@ Cost distributed_cost(const Settings& s, std::size_t workers_per_rank, const Spe
   Cost cost;
   const std::unique_ptr<Model> model = make_model(s);
   const std::size_t d = model->layout().dimension();
+  if (s.compresses()) compression_groups(s.compression.layers, model->layout());
+  modelled_traffic("floats", model->layout(), 32, 32, s.network.full_precision);
   const std::size_t inputs = s.data.synthetic_linear() ? s.model.dimension : input_geometry(s).size();
   const auto batch = static_cast<double>(s.workers.batch), workers = static_cast<double>(s.workers.count);
   cost.parameters = d;

@@ -22,7 +22,8 @@ struct Speed {
   double draws = 1.5e9;      ///< random numbers of the synthetic stream
 };
 
-/// By the settings' method. Parts are what ranks share of one run (train/method.h): workers, or starts.
+/// By the settings' method; ConfigError for a layer that the model does not have (compression.layers, network.full_precision), so that it
+/// is refused before anything is trained. Parts are what ranks share of one run (train/method.h): workers, or starts.
 Cost estimate(const Settings& settings, std::size_t parts_per_rank, const Speed& speed = {});
 
 /// Of method = distributed.
