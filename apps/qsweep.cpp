@@ -242,9 +242,9 @@ std::string collect_text(const std::filesystem::path& folder, const std::filesys
     const std::size_t told = std::min<std::size_t>(ids.size(), 3);
     if (!ids.empty()) text += fmt::format("{} {}: {}{}\n", ids.size(), what, fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(told), " "), told < ids.size() ? " …" : "");
   };
-  list(report.missing, "missing (not run yet, or still running)");
+  list(report.missing, "missing (not run yet, still running, or damaged)");
   list(report.stale, "stale, left out (not in the experiment any more)");
-  for (const LeftOut& file : report.foreign) text += fmt::format("foreign, left out: {}: {}\n", file.file, file.reason);
+  for (const LeftOut& file : report.foreign) text += fmt::format("no run of this experiment, or damaged, left out: {}: {}\n", file.file, file.reason);
   if (report.settings_differ) text += "note: the runs come from differing experiment files; the newest is kept\n";
   return text;
 }

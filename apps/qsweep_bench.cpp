@@ -309,10 +309,10 @@ int main(int argc, char** argv) {
     if (command == "step") return command_step(arguments, world);
     throw ConfigError(fmt::format("command line: {}: no such command; allowed: kernels, codebooks, step, exchange (qsweep_bench --help)", command));
   } catch (const ConfigError& e) {
-    fmt::print(stderr, "qsweep_bench: {}\n", e.what());
+    if (world.is_root()) fmt::print(stderr, "qsweep_bench: {}\n", e.what());
     return 2;
   } catch (const DataError& e) {
-    fmt::print(stderr, "qsweep_bench: {}\n", e.what());
+    if (world.is_root()) fmt::print(stderr, "qsweep_bench: {}\n", e.what());
     return 3;
   }
 }

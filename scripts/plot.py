@@ -86,6 +86,7 @@ def save(figure, path, dpi=150):
 
 
 def draw(path, output):
+    reading.require_replaceable(output, "figure")
     results = reading.read(path)
     import matplotlib
     matplotlib.use("Agg")

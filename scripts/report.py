@@ -42,6 +42,7 @@ def write(text, path):
 
 
 def report(paths, output):
+    reading.require_replaceable(output, "page", (b"<!doctype html", b"<html"))
     every = read_all(paths)
     import matplotlib
     matplotlib.use("Agg")

@@ -13,7 +13,22 @@ NOT_AXES = ("run.seed",)                               # seeds are averaged over
 
 
 class DataError(Exception):
-    """A file that cannot be drawn: one line that names it and says what is wrong."""
+    """A file that cannot be drawn, or not written: one line that names it and says what is wrong."""
+
+
+FORMAT_VERSION = 1
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
+
+
+def require_replaceable(path, kind, begins=(b"",)):
+    """Where a figure or page is to be written there must be nothing, or an older one of its kind: never results, and no folder."""
+    if os.path.isdir(path):
+        raise DataError(f"{path}: is a folder: name a {kind}")
+    if os.path.isfile(path) and os.path.getsize(path) > 0:
+        with open(path, "rb") as file:
+            start = file.read(256).lstrip()
+        if start.startswith(HDF5) or not start.lower().startswith(begins):
+            raise DataError(f"{path}: exists and is no {kind}: name another, or remove it first")
 
 
 def text(value):
@@ -158,6 +173,9 @@ def read_file(path):
         with h5py.File(path, "r") as file:
             if text(file.attrs.get("format", "")) != "qsweep-results":
                 raise DataError(f"{path}: not a qsweep results file (attribute format is not 'qsweep-results')")
+            version = text(file.attrs.get("format_version", FORMAT_VERSION))
+            if version != FORMAT_VERSION:
+                raise DataError(f"{path}: format version {version}; this program knows {FORMAT_VERSION}: use the qsweep that wrote it")
             axes = text(file.attrs.get("axes", numpy.array([])))
             axes = axes.split() if isinstance(axes, str) else list(axes)
             runs = [Run(name, group) for name, group in file.get("runs", {}).items() if isinstance(group, h5py.Group)]

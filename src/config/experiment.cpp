@@ -157,10 +157,7 @@ void apply_sets(Experiment& e, const std::vector<std::string>& sets) {
       add_zip(*place.section, line);
       continue;
     }
-    Assignment assignment = checked(line, place.key);
-    if (const Assignment* earlier = place.section->find(place.key); earlier != nullptr && earlier->source == line.source)
-      throw ConfigError(fmt::format("--set {}: {} is set twice; allowed: once (values of an axis are separated by commas)", shortened(set), line.key));
-    put(*place.section, std::move(assignment));
+    put(*place.section, checked(line, place.key));  // of several for one key the last one counts: scripts append to what they are given
     if (line.key.starts_with("sweep.")) continue;
     for (Section& sweep : e.sweeps) std::erase_if(sweep.assignments, [&](const Assignment& a) { return a.key == line.key; });  // the command line wins there, too
   }

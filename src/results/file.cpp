@@ -194,7 +194,7 @@ std::map<std::string, Weights> read_weights(const std::filesystem::path& path, c
     else
       throw DataError(file.name() + ": " + group + "/" + tensor + ": holds no floating-point numbers, which weights must be");
   }
-  if (weights.empty()) throw DataError(file.name() + ": " + group + ": holds no weights: name a finished run");
+  if (weights.empty()) throw DataError(file.name() + ": " + group + ": holds no weights: name a run that is finished, and not collected --without-weights");
   return weights;
 }
 

@@ -73,7 +73,7 @@ void show_bounds(const Survey& seen, const Points& points, Page& page) {
     const bool fails = verdict.promised && !verdict.holds;
     exceeded |= fails;
     unpromised |= !verdict.promised;
-    unordered |= !verdict.order_promised;
+    unordered |= !verdict.order_promised && !collect_values(verdict.runs, "bound/u2").empty();
     factor.cells.push_back((regrets.back().mean > 0 ? significant(ratio, 3) : "–") + (fails ? " !" : ""));
   }
   if (verdicts.empty()) return;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -17,7 +18,8 @@ std::string content_hash(const std::string& initial) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream bytes;
   if (in) bytes << in.rdbuf();
-  if (!in || !bytes) throw DataError(fmt::format("{}: cannot be read: model.initial and problem.start name a results file, FILE.h5 or FILE.h5:RUN_ID", file));
+  std::error_code unknown;
+  if (!in || !bytes) throw DataError(fmt::format("{}: {}: model.initial and problem.start name a results file, FILE.h5 or FILE.h5:RUN_ID", file, std::filesystem::exists(file, unknown) ? "cannot be read" : "no such file"));
   return short_hash(bytes.str() + "\n" + id);
 }
 

@@ -145,6 +145,7 @@ std::string plan_text(const Grid& grid, int ranks, int shard, int shards, int co
     if (!s.data.none() && !s.data.synthetic_linear()) images.emplace(s.data.set, s.data.dir, training_samples(s));
     longest = std::max(longest, cost.core_seconds / std::min<double>(team, static_cast<double>(parts)));
   }
+  if (order.empty()) return fmt::format("shard {}/{} of {} runs is empty\n", shard, shards, grid.runs().size());
   std::string text = render(table, columns);
   const std::string totals = fmt::format("{} run{}, {} core time{}; on {} rank{}: teams of {}, about {}, up to {} per rank", order.size(), order.size() == 1 ? "" : "s", duration_text(total),
                       open_ended ? " at most" : "", ranks, ranks == 1 ? "" : "s", team, duration_text(std::max(longest, total / ranks)), memory_text(static_cast<double>(memory)));

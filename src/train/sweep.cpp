@@ -347,6 +347,7 @@ void run_sweep(const Grid& grid, const SweepOptions& options, const Team& world)
     const std::size_t references = options.rerun ? 0 : adopt_references(grid, order, folder, header);
     if (references > 0) fmt::print("{} in other experiments of {} and {} copied\n", references == 1 ? "1 reference is complete" : fmt::format("{} references are complete", references), options.out.string(), references == 1 ? "was" : "were");
     report_finished(grid, order, folder, header, options.rerun);
+    if (order.empty()) fmt::print("shard {}/{} of {} runs is empty\n", options.shard, options.shards, grid.runs().size());
   });
   std::size_t most_parts = 1, to_do = 0;
   std::vector<std::uint32_t> open;  // runs not done yet: what rank 0 finds counts, as others may be finishing runs meanwhile

@@ -198,6 +198,20 @@ TEST(Grid, the_command_line_wins_over_the_file_and_over_sweeps) {
       (Strings{"8", "16"}));
 }
 
+TEST(Grid, what_the_command_line_sets_must_reach_a_run) {
+  EXPECT_EQ(values(grid_of(base + "seed = 1\n[reference]\nrun.iterations = 9\n", {"run.iterations=3"}), "run.iterations"), (Strings{"9", "3"}));
+  const std::string compressed =
+      "[experiment]\nmethod = learning_compression\n[data]\nset = mnist\n[model]\nkind = lenet300\n[reference]\nexperiment.method = distributed\nrun.epochs = 2\n";
+  EXPECT_EQ(values(grid_of(compressed, {"reference.run.epochs=1"}), "run.epochs"), (Strings{"1", "-"}));
+  try {
+    grid_of(compressed, {"run.epochs=1"});
+    FAIL() << "only the reference has epochs, and it has its own";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("reaches no run"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("reference.run.epochs"), std::string::npos) << error.what();
+  }
+}
+
 void expect_round_trip(const Grid& grid) {
   const Grid again = grid_of(grid.effective_text());
   EXPECT_EQ(sorted_ids(again), sorted_ids(grid)) << grid.effective_text();

@@ -34,6 +34,8 @@ class Bits(ProgramTest):
         for shard in range(1, 12):
             self.qsweep("run", SMOKE, *SEED, "--out", "many", "--shard", f"{shard}/11")
         self.assert_only_results("many", "smoke", RUNS)
+        for command in (["run", "--out", "many"], ["plan"]):
+            self.assertIn(f"shard 20/20 of {RUNS} runs is empty", self.qsweep(*command, SMOKE, *SEED, "--shard", "20/20").out)
 
     def test_five_workers_on_two_and_three_ranks(self):
         sets = SEED + ["--set", "workers.count=5", "--set", "weights.quantizer=laq3", "--set", "gradients.quantizer=fp,sq2"]

@@ -121,7 +121,7 @@ class Commands(ProgramTest):
             f["x"] = 1
         outcome = self.qsweep("collect", "results/small")
         self.assertIn("3 runs", outcome.out)
-        self.assertIn("foreign, left out: results/small/0000000000000000.h5", outcome.out)
+        self.assertIn("no run of this experiment, or damaged, left out: results/small/0000000000000000.h5", outcome.out)
         with h5py.File(self.path("results", "small.h5")) as f:
             self.assertEqual(len(f["runs"]), 3)
             self.assertEqual(f.attrs["experiment"], "small")

@@ -69,6 +69,18 @@ class BadExperiments(ProgramTest):
         self.refused(2, ["gradients.scale", "worker"], "run", conflict, ranks=3)
         self.refused(2, ["nowhere.ini", "no such file"], "run", "nowhere.ini", ranks=2)
 
+    def test_layers_that_the_network_does_not_have(self):
+        """Before the reference is trained, which may take days."""
+        compressed = self.write("compressed.ini", "[experiment]\nname = compressed\nmethod = direct_compression\n[data]\nset = synthetic_images\nlimit = 64\n"
+                                "[model]\nkind = mlp\ndimension = 4\n[compression]\nlayers = fc9\n[reference]\nexperiment.method = distributed\nrun.iterations = 2\n")
+        modelled = self.write("modelled.ini", linear("modelled", "[network]\nbandwidth = 1\nfull_precision = fc8\n"))
+        for file, needles in ((compressed, ["compression.layers", "fc9", "fc1 fc2"]), (modelled, ["network.full_precision", "fc8", "fc1"])):
+            self.refused(2, needles, "plan", file)
+            self.refused(2, needles, "run", file, ranks=2)
+        self.assertEqual([f for _, _, files in os.walk(self.path("results")) for f in files if f.endswith(".h5")], [])
+        few = ["--set", "data.set=mnist", "--set", "data.limit=196", "--set", "model.kind=superresolution"]
+        self.refused(2, ["data.limit = 196", "196 inputs"], "plan", self.write("few.ini", "[experiment]\nmethod = direct_compression\n"), *few)
+
     def test_no_experiment(self):
         self.refused(2, ["nowhere.ini", "no such file"], "run", "nowhere.ini")
         self.refused(2, [self.folder, "is a folder"], "run", self.folder)

@@ -168,9 +168,24 @@ TEST_F(DamageTest, collecting_nothing_that_can_be_read) {
   });
   std::filesystem::create_directory(folder / "smoke");
   std::filesystem::rename(file, folder / "smoke" / "x.h5");
-  write_bytes(folder / "smoke.h5", "older");
+  write_results(folder / "smoke.h5", sample_results({"x"}));
+  const std::string older = bytes_of(folder / "smoke.h5");
   EXPECT_TRUE(mentions(data_error([&] { collect(folder / "smoke", {}, folder / "smoke.h5"); }), {"smoke", "x.h5", "long_name"}));
-  EXPECT_EQ(bytes_of(folder / "smoke.h5"), "older");
+  EXPECT_EQ(bytes_of(folder / "smoke.h5"), older);
+}
+
+TEST_F(DamageTest, collecting_replaces_no_other_file) {
+  std::filesystem::create_directory(folder / "smoke");
+  const auto id = "0123456789abcdef";
+  Results one = sample_results({id});
+  one.experiment = "smoke";
+  write_results(folder / "smoke" / (std::string(id) + ".h5"), one);
+  write_bytes(folder / "smoke.ini", "[experiment]\n");
+  EXPECT_TRUE(mentions(data_error([&] { collect(folder / "smoke", {}, folder / "smoke.ini"); }), {"smoke.ini", "no results file", "remove"}));
+  EXPECT_EQ(bytes_of(folder / "smoke.ini"), "[experiment]\n");
+  EXPECT_TRUE(mentions(data_error([&] { collect(folder / "smoke", {}, folder / "smoke" / "fedcba9876543210.h5"); }), {"name of a run"}));
+  write_bytes(folder / "empty.h5", "");
+  EXPECT_EQ(collect(folder / "smoke", {}, folder / "empty.h5").collected.size(), 1U);
 }
 
 // What a machine that lost power may leave of a file that was said to be on disk: its end reads as zeros, the checksum too.

@@ -437,6 +437,21 @@ class Command(Folder):
         self.fails(3, "cannot write the figure", self.make("smoke"), "-o", self.path("absent/figure.png"))
         self.fails(3, "cannot write the figure", self.path("example.h5"), "-o", self.path("figure.nonsense"))
 
+    def test_what_a_figure_must_not_replace(self):
+        file = self.make("smoke")
+        self.fails(3, "is a folder", file, "-o", self.folder)
+        with open(file, "rb") as results:
+            before = results.read()
+        self.fails(3, "exists and is no figure", file, "-o", file)
+        with open(file, "rb") as results:
+            self.assertEqual(results.read(), before)
+
+    def test_another_version(self):
+        file = self.make("smoke")
+        with h5py.File(file, "a") as results:
+            results.attrs["format_version"] = 9
+        self.fails(3, "format version 9", file)
+
     def test_without_arguments(self):
         copy = self.path("checkout/scripts")
         shutil.copytree(os.path.dirname(os.path.abspath(SCRIPT)), copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -269,6 +269,7 @@ class Errors(unittest.TestCase):
     def test_output_that_cannot_be_written(self):
         good = example(self.folder, "resolution_linear", seeds=1)
         self.refused([good], "no/report.html", "No such file", output=self.path("no/report.html"))
+        self.refused([good], good, "exists and is no page", output=good)
 
     def test_arguments(self):
         code, said, wrong = write(["--help"])
