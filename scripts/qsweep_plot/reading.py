@@ -184,7 +184,7 @@ def read_file(path):
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # what h5py raises for unreadable contents
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path}: not a readable HDF5 file, or damaged ({reason}); collect or run it again") from error
+        raise DataError(f"{path}: not a readable HDF5 file, or damaged ({reason}); remove it, then collect or run it again") from error
 
 
 def read(path):
