@@ -49,7 +49,7 @@ FIGURES = {
     "lenet300_penalty": "compression:penalty",
     "lenet_binary_connect": "compression:codebooks",
     "lenet5": "compression:networks",
-    "cifar10": "compression:codebooks",
+    "cifar10": "compression:networks",
     "tradeoff": "compression:tradeoff",
     "distributed_lc": "compression:distributed",
     "speedup_alexnet": "speedup:speedup_alexnet",

@@ -93,6 +93,11 @@ def cell(found, digits=2):
     return f"{found.mean():.{digits}f}{spread}"
 
 
+def in_the_end(results):
+    several = len({run.key("run.seed") for run in results.runs}) > 1
+    return "In the end" + (", mean ± half the range over seeds" if several else "")
+
+
 def table(ax, headings, rows, title):
     """Rows of text on alternating ground."""
     ax.set_axis_off()
@@ -197,7 +202,7 @@ def superresolution(results):
         run = some(runs, size=size)
         ax = figure.add_subplot(grid[1, j])
         style.empty(ax, "no LC run") if run is None else density_panel(ax, run, 0, f"K = {size}: weights of LC")
-    table(figure.add_subplot(grid[2, :]), ["method", "codebook", "training loss", "test loss", "compression ratio"], rows, "Final losses, mean ± half the range over seeds")
+    table(figure.add_subplot(grid[2, :]), ["method", "codebook", "training loss", "test loss", "compression ratio"], rows, in_the_end(results))
     return frame.finish(figure, results, "linear regression with quantized weights", (), handles_of(runs), band=frame.BANDS)
 
 
@@ -232,8 +237,10 @@ def networks(results):
     sizes = [s for s in values(runs, "compression.size") if number(s) is not None][:2]
     rows = network_rows(runs)
     columns = max(2, len(sizes))
-    figure = style.pyplot.figure(figsize=(5.4 * columns, 9.6 + .21 * len(rows)), layout="constrained")
-    grid = figure.add_gridspec(4, columns, height_ratios=(3.2, 3.2, 3.2, .5 + .21 * len(rows)))
+    beside = len(sizes) < 2  # loss and error of a single K stand beside each other, not one below the other
+    panels = 2 if beside else 3
+    figure = style.pyplot.figure(figsize=(5.4 * columns, 3.2 * panels + .21 * len(rows)), layout="constrained")
+    grid = figure.add_gridspec(panels + 1, columns, height_ratios=(3.2,) * panels + (.5 + .21 * len(rows),))
     for j, size in enumerate(sizes):
         members = [r for r in runs if r.key("compression.size") == size]
         each = max([number(r.key("compression.iterations")) or 0 for r in members] or [1])
@@ -242,16 +249,16 @@ def networks(results):
         for level in [first(members, "full_precision_train_loss")]:
             ax.axhline(level.mean(), color="black", ls=":", lw=1)
         ax.set_yscale("log")
-        style.panel(ax, "", f"K = {size}", None, results.label("train_loss", "compression") if j == 0 else None)
-        ax = figure.add_subplot(grid[1, j])
+        style.panel(ax, "", f"K = {size}", "SGD steps" if beside else None, results.label("train_loss", "compression") if j == 0 else None)
+        ax = figure.add_subplot(grid[0, 1] if beside else grid[1, j])
         over_steps(ax, members, "test_accuracy", "SGD steps", each, lambda y: 100 - y)
         ax.axhline(100 - first(members, "full_precision_test_accuracy").mean(), color="black", ls=":", lw=1)
         style.logarithmic(ax, "y")
         style.panel(ax, "", "", None, "test error [%]" if j == 0 else None)
     run = some(runs, size=sizes[-1] if sizes else None) or some(runs)
     if run is not None:
-        density_panel(figure.add_subplot(grid[2, 0]), run, 0, f"first layer's weights under LC, {codebook(run)}")
-        ax = figure.add_subplot(grid[2, 1])
+        density_panel(figure.add_subplot(grid[panels - 1, 0]), run, 0, f"first layer's weights under LC, {codebook(run)}")
+        ax = figure.add_subplot(grid[panels - 1, 1])
         entries, passes = run.arrays["compression/codebook"], run.arrays["compression/passes"]
         ax.plot(run.arrays["compression/mu_step"], entries[:, 0, :], color="#0072B2", lw=1.2)
         if passes[:, 0].any():  # k-means: a cold start with hundreds of passes, then warm ones
@@ -262,7 +269,7 @@ def networks(results):
             twin.spines["right"].set_visible(True)
             twin.grid(False)
         style.panel(ax, "", "first layer's codebook", "μ step", "entry [weight]")
-    table(figure.add_subplot(grid[3, :]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
+    table(figure.add_subplot(grid[panels, :]), HEADINGS, rows, in_the_end(results))
     handles = handles_of(runs) + [style.Line2D([], [], color="black", ls=":", lw=1, label="reference")]
     return frame.finish(figure, results, "quantized networks: direct, iterated, learning-compression", error_sentences(runs, sizes), handles, band=frame.BANDS)
 
@@ -308,7 +315,7 @@ def codebooks(results):
     style.logarithmic(ax, "y")
     ax.set_xticks(range(len(names)), names, rotation=25, ha="right")
     style.panel(ax, "", "", None, "test error [%]")
-    table(figure.add_subplot(grid[1]), HEADINGS, rows, "In the end, mean ± half the range over seeds")
+    table(figure.add_subplot(grid[1]), HEADINGS, rows, in_the_end(results))
     return frame.finish(figure, results, "codebooks", (), handles)
 
 
@@ -416,7 +423,7 @@ def distributed(results):
         for ax, label in zip(axes, (results.label("train_loss", "compression"), "test error [%]")):
             style.logarithmic(ax, "y")
             style.panel(ax, "", f"K = {size}" if ax is axes[0] else "", "SGD steps", label if j == 0 else None)
-    table(figure.add_subplot(grid[2, :]), ["codebook", "method", "gradients", "log10 training loss", "test error [%]", "sent by a worker [GB]"], rows, "In the end, mean ± half the range over seeds")
+    table(figure.add_subplot(grid[2, :]), ["codebook", "method", "gradients", "log10 training loss", "test error [%]", "sent by a worker [GB]"], rows, in_the_end(results))
     handles = [style.Line2D([], [], color=c, lw=2.5, label=f"G({style.quantizer(k)})") for k, c in colour.items()]
     handles += [style.Line2D([], [], color="#333333", ls=LOOK[m][1], label=m) for m in ("iDC", "LC") if some(runs, m)]
     return frame.finish(figure, results, "L steps on several workers with quantized gradients", sentences, handles, band=frame.BANDS)
