@@ -213,8 +213,10 @@ def table1(results):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
         style.panel(ax, "abcdefgh"[column], f"{NETWORKS[kind]}, {bits} bits", "epoch", results.label("test_accuracy"))
         seen = numpy.concatenate([line.get_ydata() for line in ax.get_lines()] or [numpy.array([])])
-        if seen.size:  # the first epochs would flatten the rest
-            ax.set_ylim(max(seen.min(), seen.max() - 3 * (seen.max() - numpy.median(seen)) - 1), seen.max() + .02 * (seen.max() - seen.min()) + .05)
+        if seen.size:  # the first epochs would flatten the rest; the second half of each line is seen in any case
+            ends = min(min(y[len(y) // 2:]) for y in (line.get_ydata() for line in ax.get_lines()))
+            margin = .02 * (seen.max() - seen.min()) + .05
+            ax.set_ylim(min(max(seen.min(), seen.max() - 3 * (seen.max() - numpy.median(seen)) - 1), ends - margin), seen.max() + margin)
     draw_sigma(figure.add_subplot(grid[0, len(panels)]), results)
     draw_table(figure.add_subplot(grid[1, :]), rows)
     handles = [style.Line2D([], [], color=COLOURS[e], lw=2, label=NAMES[e]) for e in ESTIMATORS]

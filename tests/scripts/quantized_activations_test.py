@@ -109,6 +109,15 @@ class Figures(unittest.TestCase):
         self.assertEqual(sorted(line.get_ydata()[-1] for line in relu), sorted(last.values()), "no mean of the two")
         self.assertEqual(len({line.get_marker() for line in relu}), 2)
 
+    def test_the_second_half_of_each_line_is_seen(self):
+        path, file = self.file("resnet20_cifar10")
+        with file:
+            add_run(file, "float", {"model.kind": "resnet20", "activations.bits": "none"}, [.5, .1, .1], [80, 90, 91])
+            for estimator, accuracies in zip(quantized_activations.ESTIMATORS, ([30, 35, 37], [88, 89, 90], [89, 90, 91])):
+                add_run(file, estimator, {"model.kind": "resnet20", "activations.bits": 4, "activations.ste": estimator}, [.9, .5, .4], accuracies)
+        panel = quantized_activations.table1(reading.read(path)).axes[0]
+        self.assertLess(panel.get_ylim()[0], 35)
+
     def test_training_loss_is_the_mean_of_its_epoch(self):
         path, file = self.file("other")
         with file:
